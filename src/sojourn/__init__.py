@@ -1,0 +1,50 @@
+"""Sojourn: a workbench for dynamics. Everything is a Markov process, and one driver runs them all.
+
+The public surface is this module; names are imported when first used, so that `import sojourn` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Noise": "sojourn.noise",
+    "Process": "sojourn.process",
+    "Field": "sojourn.process",
+    "State": "sojourn.process",
+    "simulate": "sojourn.driver",
+    "Trajectory": "sojourn.trajectory",
+    "Life": "sojourn.processes.life.life",
+    "Generations": "sojourn.processes.life.generations",
+    "Rule": "sojourn.processes.life.rule",
+    "certify": "sojourn.learning.certify",
+    "identify_rule": "sojourn.learning.identify",
+    "InputError": "sojourn.errors",
+}
+
+__all__ = sorted(_HOME)
+
+if TYPE_CHECKING:
+    from sojourn.errors import InputError
+    from sojourn.learning.certify import certify
+    from sojourn.learning.identify import identify_rule
+    from sojourn.noise import Noise
+    from sojourn.process import Field, Process, State
+    from sojourn.processes.life.generations import Generations
+    from sojourn.processes.life.life import Life
+    from sojourn.processes.life.rule import Rule
+    from sojourn.driver import simulate
+    from sojourn.trajectory import Trajectory
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'sojourn' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,29 @@
+"""What can be simulated and run, by the name a user types; nothing is imported until it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from sojourn.errors import InputError
+
+PROCESSES = {
+    "life": ("sojourn.processes.life.life:Life", "two-state cellular automata of radius 1: B/S, Hensel and MAP rules"),
+    "generations": ("sojourn.processes.life.generations:Generations", "Generations automata, where cells age"),
+}
+
+EXPERIMENTS = {
+    "life": ("sojourn.experiments.life:LearnLife", "learn the Game of Life from boards, and prove it learned"),
+    "springer-kenyon": (
+        "sojourn.experiments.springer_kenyon:SpringerKenyon",
+        "how often minimal networks learn n-step Life, beside the published table",
+    ),
+}
+
+
+def find(catalogue: dict[str, tuple[str, str]], name: str, kind: str) -> Any:
+    """The class behind `name`; InputError with the known names if there is none."""
+    if name not in catalogue:
+        raise InputError(f"no {kind} is called {name!r}; there are: {', '.join(catalogue)}")
+    module, attribute = catalogue[name][0].split(":")
+    return getattr(import_module(module), attribute)

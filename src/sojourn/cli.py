@@ -1,0 +1,189 @@
+"""The command line: `sojourn list | run | resume | show | simulate | doctor`.
+
+Help and start-up import nothing heavy; each command imports what it needs. Bad input is one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sojourn.errors import InputError
+
+if TYPE_CHECKING:
+    from sojourn.experiments.base import Experiment
+    from sojourn.runs import Run
+
+_HELP = """\
+[bold]Sojourn[/] simulates a process, learns it from data, and proves what was learned.
+
+[bold]Usage[/]  sojourn COMMAND ...
+
+  [cyan]list[/]                      what can be simulated and run here
+  [cyan]run[/] EXPERIMENT [OPTIONS]  run a recipe; --help after its name lists the options, --out names a folder
+  [cyan]resume[/] RUN                finish a run that was interrupted, with the same results to the bit
+  [cyan]show[/] RUN                  a readable summary of a run
+  [cyan]simulate[/] PROCESS [...]    simulate one process and keep its trajectory
+  [cyan]doctor[/]                    what is installed, which device, threads and fonts
+
+  --debug                   show the whole traceback of an error
+  --version                 print the version
+
+[bold]Start with[/]  sojourn run life
+"""
+
+
+def main() -> None:
+    """The console command; exits 0 on success, 2 on bad input, 130 when interrupted."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        _dispatch([a for a in arguments if a != "--debug"])
+    except KeyboardInterrupt:
+        _say("[yellow]interrupted[/]; nothing that was saved is lost")
+        sys.exit(130)
+    except (InputError, OSError) as error:
+        if debug:
+            raise
+        _fail(error)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    commands = {"list": _list, "run": _run, "resume": _resume, "show": _show, "simulate": _simulate, "doctor": _doctor}
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        _print(_HELP)
+    elif arguments[0] == "--version":
+        from sojourn import __version__
+
+        print(f"sojourn {__version__}")
+    elif arguments[0] in commands:
+        commands[arguments[0]](arguments[1:])
+    else:
+        raise InputError(f"no command is called {arguments[0]!r}; there are: {', '.join(commands)}")
+
+
+def _list(arguments: list[str]) -> None:
+    from rich.table import Table
+
+    from sojourn.catalogue import EXPERIMENTS, PROCESSES
+
+    for title, catalogue, verb in (("Processes", PROCESSES, "simulate"), ("Experiments", EXPERIMENTS, "run")):
+        table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 3, 0, 1))
+        for name, (_, text) in catalogue.items():
+            table.add_row(f"[cyan]sojourn {verb} {name}[/]", text)
+        _print(table)
+
+
+def _run(arguments: list[str]) -> None:
+    from sojourn.catalogue import EXPERIMENTS, find
+    from sojourn.runs import Run
+
+    name, rest = _name(arguments, "experiment", EXPERIMENTS)
+    experiment_class = find(EXPERIMENTS, name, "experiment")
+    out, rest = _option(rest, "--out")
+    experiment = _parse(experiment_class, rest, f"sojourn run {name}")
+    run = Run.create(name, experiment.settings(), Path(out) if out else None)
+    _perform(experiment, run)
+
+
+def _simulate(arguments: list[str]) -> None:
+    from sojourn.catalogue import PROCESSES, find
+    from sojourn.experiments.simulate import Options, Simulate
+    from sojourn.runs import Run
+
+    name, rest = _name(arguments, "process", PROCESSES)
+    process_class = find(PROCESSES, name, "process")
+    out, rest = _option(rest, "--out")
+    process, options = _parse(tuple[process_class, Options], rest, f"sojourn simulate {name}")
+    parameters = {field.name: getattr(process, field.name) for field in fields(process)}
+    experiment = Simulate(name, parameters, options)
+    run = Run.create("simulate", experiment.settings(), Path(out) if out else None)
+    _perform(experiment, run)
+
+
+def _resume(arguments: list[str]) -> None:
+    from sojourn.catalogue import EXPERIMENTS, find
+    from sojourn.experiments.simulate import Simulate
+    from sojourn.runs import Run
+
+    if len(arguments) != 1:
+        raise InputError("resume takes one run: sojourn resume RUN")
+    run = Run.open(arguments[0])
+    if run.status == "finished":
+        raise InputError(f"{run.path} is finished; look at it with `sojourn show {run.path}`")
+    kind = run.record["experiment"]
+    experiment_class = Simulate if kind == "simulate" else find(EXPERIMENTS, kind, "experiment")
+    _perform(experiment_class.from_settings(run.record["settings"]), run)
+
+
+def _perform(experiment: Experiment, run: Run) -> None:
+    try:
+        with run.active():
+            lines = experiment.run(run)
+            run.record["summary"] = lines
+    except KeyboardInterrupt:
+        _say(f"[yellow]interrupted[/]; go on with [bold]sojourn resume {run.path}[/]")
+        sys.exit(130)
+    except OSError as error:
+        raise InputError(f"{error}; free some space or mend it, then go on with `sojourn resume {run.path}`") from error
+    _print("\n".join(["", *lines, f"[dim]sojourn show {run.path}[/]"]))
+
+
+def _show(arguments: list[str]) -> None:
+    from sojourn.runs import Run
+    from sojourn.view.summary import summary
+
+    if len(arguments) != 1:
+        raise InputError("show takes one run: sojourn show RUN")
+    _print(summary(Run.open(arguments[0])))
+
+
+def _doctor(arguments: list[str]) -> None:
+    from sojourn.view.doctor import report
+
+    _print(report())
+
+
+def _name(arguments: list[str], kind: str, catalogue: dict[str, Any]) -> tuple[str, list[str]]:
+    if not arguments or arguments[0].startswith("-"):
+        raise InputError(f"which {kind}? there are: {', '.join(catalogue)}")
+    return arguments[0], arguments[1:]
+
+
+def _option(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """Takes `flag VALUE` or `flag=VALUE` out of the arguments."""
+    for k, argument in enumerate(arguments):
+        if argument.startswith(flag + "="):
+            return argument.removeprefix(flag + "="), arguments[:k] + arguments[k + 1 :]
+        if argument == flag:
+            if k + 1 == len(arguments):
+                raise InputError(f"{flag} needs a value, such as {flag} runs/mine")
+            return arguments[k + 1], arguments[:k] + arguments[k + 2 :]
+    return None, arguments
+
+
+def _parse(settings: Any, arguments: list[str], program: str) -> Any:
+    import tyro
+
+    return tyro.cli(settings, args=arguments, prog=program, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable)
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(text)
+
+
+def _fail(error: Exception) -> None:
+    from rich.markup import escape
+
+    _say(f"[red]sojourn:[/] {escape(str(error))}")
+    sys.exit(2)

@@ -1,0 +1,180 @@
+"""The one driver: it advances any process in chunks, and lets observers look between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+import sojourn
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.observers import FiniteGuard, Observer, ProgressBar
+from sojourn.process import Process, State, state_bytes
+from sojourn.trajectory import MemoryWriter, StoreWriter, Trajectory
+
+_PAUSE_SECONDS = 0.2  # how long a chunk may take before the observers see the state again
+
+
+def simulate(
+    process: Process,
+    state: State | None = None,
+    *,
+    steps: int,
+    save_every: int | None = None,
+    ensemble: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    observers: Sequence[Observer] = (),
+    progress: bool = True,
+    device: str | None = None,
+) -> Trajectory:
+    """Advances `process` by `steps` steps and returns the states at 0, save_every, 2 save_every, ..., and `steps`.
+
+    The result depends on the process, the start and the seed alone: not on chunks, threads or interruptions.
+
+    Args:
+        process: what to simulate.
+        state: where to start; by default `process.initial(ensemble, ...)`, drawn from the seed.
+        steps: how many steps, 0 or more.
+        save_every: steps between saved frames; by default only the first and the last are saved.
+        ensemble: number of members of a random start (1 by default); with `state` it is the state's.
+        seed: 0 <= seed < 2^64.
+        out: a folder for the trajectory as a Zarr v3 store; by default it stays in memory.
+        resume: go on with the store at `out` from its last committed frame.
+        observers: see `sojourn.observers`.
+        progress: show a bar when a terminal is there.
+        device: "cpu" (default), "cuda", ...
+
+    Raises:
+        InputError: a parameter is impossible, a state does not fit the process, `out` is taken, or memory is short.
+        NonFiniteError: a field stopped being finite; what was saved before is kept.
+    """
+    if steps < 0:
+        raise InputError(f"steps={steps} is negative; ask for 0 or more")
+    if save_every is not None and save_every < 1:
+        raise InputError(f"save_every={save_every} is below 1; leave it out to save only the start and the end")
+    if state is not None:
+        process.check(state)
+    given = next(iter(state.values())).shape[0] if state else None
+    members = given or (1 if ensemble is None else ensemble)
+    if members < 1 or (given and ensemble not in (None, given)):
+        raise InputError(f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}")
+    marks = _marks(steps, save_every)
+    plan: dict[str, Any] = {
+        "process": type(process).__name__,
+        "parameters": _plain(asdict(process)),
+        "seed": seed,
+        "steps": steps,
+        "ensemble": members,
+        "sojourn_version": sojourn.__version__,
+    }
+    noise = Noise(seed)
+    writer, start = _writer(process, out, resume, members, marks, plan)
+    if isinstance(writer, Trajectory):
+        return writer
+    if start > 0:
+        state = Trajectory.open(writer.path).state()  # type: ignore[union-attr]
+    elif state is None:
+        state = process.initial(members, noise.split("initial"))
+    state = {name: value.to(device or value.device) for name, value in state.items()}
+    watching: list[Observer] = [FiniteGuard(), *observers]
+    if progress:
+        watching.append(ProgressBar(type(process).__name__, start, steps))
+    status = "interrupted"
+    try:
+        if writer.committed == 0:
+            writer.write(state)
+            for observer in watching:
+                observer.see(0, state)
+        stopped = _drive(process, state, start, steps, marks, noise, watching, writer)
+        status = "stopped" if stopped else "finished"
+    finally:
+        for observer in watching:
+            observer.close()
+        result = writer.close(status)
+    return result
+
+
+def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
+    """The outer loop; True if an observer stopped it. A chunk ends where a frame or an observer is due."""
+    chunk = 1
+    saves = iter(marks[np.searchsorted(marks, step, side="right") :])
+    next_save = next(saves, None)
+    while step < steps:
+        due = [steps if next_save is None else int(next_save)]
+        due += [(step // o.every + 1) * o.every for o in watching if o.every]
+        size = min(chunk, min(due) - step)
+        began = time.monotonic()
+        state = process.advance(state, step, size, noise)
+        step += size
+        chunk = _next_chunk(chunk, size, time.monotonic() - began)
+        stop = False
+        for observer in watching:  # the guard is first: no frame is saved that it refuses
+            if observer.every is None or step % observer.every == 0 or step == steps:
+                stop = observer.see(step, state) or stop
+        if step == next_save:
+            writer.write(state)
+            next_save = next(saves, None)
+        if stop:
+            return True
+    return False
+
+
+def _next_chunk(chunk: int, size: int, seconds: float) -> int:
+    if seconds > _PAUSE_SECONDS:
+        return max(1, size // 2)
+    return chunk * 2 if size == chunk and seconds < _PAUSE_SECONDS / 2 else chunk
+
+
+def _marks(steps: int, save_every: int | None) -> np.ndarray:
+    every = save_every or max(steps, 1)
+    marks = np.arange(0, steps + 1, every, dtype=np.int64)
+    return marks if marks[-1] == steps else np.append(marks, steps)
+
+
+def _writer(process, out, resume, members, marks, plan):
+    """A writer and the step to go on from; or a finished trajectory, where there is nothing left to do."""
+    if out is None:
+        _check_memory(process, members, len(marks))
+        return MemoryWriter(process, members, marks, plan), 0
+    path = Path(out)
+    if not resume or not (path / "zarr.json").exists():
+        return StoreWriter.create(path, process, members, marks, plan), 0
+    group = zarr.open_group(path, mode="r+")
+    for name, value in plan.items():
+        if name != "sojourn_version" and group.attrs.get(name) != value:
+            raise InputError(
+                f"{path} was begun with {name}={group.attrs.get(name)!r}, not {value!r}; "
+                f"resume with the same settings, or write to another place"
+            )
+    if group.attrs["status"] in ("finished", "stopped"):
+        return Trajectory.open(path), 0
+    writer = StoreWriter(path, process, group)
+    return writer, int(marks[writer.committed - 1]) if writer.committed else 0
+
+
+def _check_memory(process: Process, members: int, frames: int) -> None:
+    import psutil
+
+    needed, free = state_bytes(process, members) * frames, psutil.virtual_memory().available
+    if needed > 0.8 * free:
+        raise InputError(
+            f"{frames} frames need {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "
+            f"pass out= to write them to disk, or save fewer with save_every="
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, paths as text: what JSON gives back is what was put in."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)

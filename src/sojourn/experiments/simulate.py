@@ -1,0 +1,79 @@
+"""`sojourn simulate PROCESS`: one ensemble of one process, recorded as a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sojourn.catalogue import PROCESSES, find
+from sojourn.driver import simulate
+from sojourn.errors import InputError
+from sojourn.experiments.base import Experiment
+from sojourn.formats import named, read_pattern
+from sojourn.process import Process, State
+from sojourn.processes.life.generations import Generations
+from sojourn.processes.life.life import Life
+from sojourn.runs import Run
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to simulate.
+
+    Args:
+        pattern: for automata, what to start from: a pattern file (RLE, .cells, Life 1.06) or a name from the library.
+        steps: how many steps.
+        save_every: steps between saved frames; 0 saves only the first and the last.
+        ensemble: number of random starts.
+        seed: the seed of the starts and the noise.
+        device: where to compute, such as cpu or cuda.
+    """
+
+    pattern: str | None = None
+    steps: int = 1000
+    save_every: int = 10
+    ensemble: int = 1
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Simulate(Experiment):
+    """Simulate the process of that name, with these parameters, and keep its trajectory."""
+
+    process: str
+    parameters: dict[str, Any]
+    options: Options
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Simulate:
+        return cls(settings["process"], settings["parameters"], Options(**settings["options"]))
+
+    def run(self, run: Run) -> list[str]:
+        parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in self.parameters.items()}
+        process = find(PROCESSES, self.process, "process")(**parameters)
+        options = self.options
+        state = None if options.pattern is None else _centred(process, options.pattern)
+        path = simulate(
+            process,
+            state,
+            steps=options.steps,
+            save_every=options.save_every or None,
+            ensemble=None if state else options.ensemble,
+            seed=options.seed,
+            out=run.path / "trajectory.zarr",
+            resume=True,
+            device=options.device,
+        )
+        run.result(frames=len(path), last_step=int(path.dataset["time"][-1] / process.dt))
+        return [f"{len(path)} frames of {process} in {run.path / 'trajectory.zarr'}"]
+
+
+def _centred(process: Process, name: str) -> State:
+    """The pattern of that file or name, in the middle of the grid."""
+    if not isinstance(process, Life | Generations):
+        raise InputError(f"pattern={name!r}: {type(process).__name__} does not start from patterns; leave it out")
+    pattern = read_pattern(Path(name)) if Path(name).exists() else named(name)
+    y, x = ((room - size) // 2 for room, size in zip(process.shape, pattern.cells.shape, strict=True))
+    return process.place(pattern, at=(max(0, y), max(0, x)))

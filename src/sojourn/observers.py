@@ -1,0 +1,119 @@
+"""What may watch a simulation between its chunks: progress, metrics, a stopping rule, a guard against NaN.
+
+An observer sees the state at every multiple of its `every`, and at the end; with `every=None`, whenever the driver
+pauses. It answers True to stop the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+from sojourn.process import State
+
+
+class Observer(Protocol):
+    """Anything with `every`, `see` and `close`."""
+
+    every: int | None
+
+    def see(self, step: int, state: State) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class StopWhen:
+    """Ends the run when `condition(state)` is true, looking every `every` steps."""
+
+    def __init__(self, condition: Callable[[State], bool], every: int) -> None:
+        self.condition, self.every = condition, every
+
+    def see(self, step: int, state: State) -> bool:
+        return bool(self.condition(state))
+
+    def close(self) -> None:
+        pass
+
+
+class Metrics:
+    """Hands `sink(step, observable(state))` the numbers read off the state every `every` steps."""
+
+    def __init__(
+        self,
+        observable: Callable[[State], dict[str, float]],
+        every: int,
+        sink: Callable[[int, dict[str, float]], None],
+    ) -> None:
+        self.observable, self.every, self.sink = observable, every, sink
+
+    def see(self, step: int, state: State) -> bool:
+        self.sink(step, self.observable(state))
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+class NonFiniteError(FloatingPointError):
+    """A field stopped being finite; frames saved before it are kept."""
+
+
+class FiniteGuard:
+    """Raises NonFiniteError as soon as it sees a NaN or an infinity, with the field, the member, the place and the steps."""
+
+    every = None
+
+    def __init__(self) -> None:
+        self.last_good = 0
+
+    def see(self, step: int, state: State) -> bool:
+        for name, value in state.items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                member, *place = torch.nonzero(~torch.isfinite(value))[0].tolist()
+                raise NonFiniteError(
+                    f"field {name!r} of member {member} is not finite at {tuple(place)}: it happened after step "
+                    f"{self.last_good} and no later than step {step}; lower the time step or the parameters' size"
+                )
+        self.last_good = step
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+class ProgressBar:
+    """A terminal progress bar with steps a second and the time left; silent where nobody is looking."""
+
+    every = None
+
+    def __init__(self, title: str, start: int, steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self.start, self.begun = start, time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[rate]}", style="cyan"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(title, total=steps, completed=start, rate="")
+        self.bar.start()
+
+    def see(self, step: int, state: State) -> bool:
+        rate = (step - self.start) / max(time.monotonic() - self.begun, 1e-9)
+        self.bar.update(self.task, completed=step, rate=f"{rate:,.0f} steps/s")
+        return False
+
+    def close(self) -> None:
+        self.bar.stop()

@@ -1,0 +1,100 @@
+"""The contract: a Markov process takes the state at one step to the state, or its law, at the next.
+
+    x_{t+1} = step(x_t, t, noise)          noise: counter-based, a pure function of (seed, member, t)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+
+State = dict[str, torch.Tensor]
+"""Named fields of a state; axis 0 of every field is the ensemble."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One named part of a state: its axes after the ensemble axis, and what its numbers mean."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    unit: str = "1"
+    long_name: str = ""
+
+
+@dataclass(frozen=True)
+class Process(ABC):
+    """A Markov process; the dataclass fields of a subclass are its physical parameters.
+
+    Subclasses are frozen dataclasses that check their parameters when made, so the command line, the run record and
+    the repr all come from the fields. `step` is the definition; `advance` may be a fast twin that a test holds equal.
+    """
+
+    dt = 1  # time between steps; a system in continuous time declares its own field of this name
+    time_unit = "step"
+
+    @abstractmethod
+    def fields(self) -> dict[str, Field]:
+        """Name -> axes, shape, type, unit and long name of every part of the state."""
+
+    @abstractmethod
+    def initial(self, ensemble: int, noise: Noise) -> State:
+        """`ensemble` starting states."""
+
+    @abstractmethod
+    def step(self, state: State, t: int, noise: Noise) -> State:
+        """The state after step `t`; batched over the ensemble, differentiable where the mathematics is."""
+
+    def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
+        """The state after steps t, t+1, ..., t+steps-1; the input is left as it was."""
+        for k in range(t, t + steps):
+            state = self.step(state, k, noise)
+        return state
+
+    def check(self, state: State) -> None:
+        """Raises InputError unless `state` has this process's fields, in shape and type."""
+        expected = self.fields()
+        if set(state) != set(expected):
+            raise InputError(f"state has fields {sorted(state)}; {type(self).__name__} needs {sorted(expected)}")
+        for name, field in expected.items():
+            value = state[name]
+            if value.dtype != field.dtype:
+                raise InputError(
+                    f"state field {name!r} has dtype {value.dtype}; {type(self).__name__} needs {field.dtype}: "
+                    f"convert with state[{name!r}].to({field.dtype})"
+                )
+            if tuple(value.shape[1:]) != field.shape or value.ndim == 0 or value.shape[0] == 0:
+                wanted = ", ".join(["ensemble", *map(str, field.shape)])
+                raise InputError(f"state field {name!r} has shape {tuple(value.shape)}; needed is ({wanted})")
+
+    def spec(self) -> dict[str, Any]:
+        """The process as plain data: its registered name and its fields (for the run record)."""
+        return {"process": type(self).__name__, **asdict(self)}
+
+
+def field_names(process_class: type[Process]) -> list[str]:
+    """Names of the physical parameters of a process class."""
+    return [field.name for field in fields(process_class)]
+
+
+Observable = Callable[[State], dict[str, float]]
+"""Numbers read off a state, such as a population or an energy."""
+
+
+def state_bytes(process: Process, ensemble: int) -> int:
+    """Memory of one state with `ensemble` members, in bytes."""
+    total = 0
+    for field in process.fields().values():
+        count = ensemble
+        for n in field.shape:
+            count *= n
+        total += count * field.dtype.itemsize
+    return total

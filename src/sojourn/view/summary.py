@@ -1,0 +1,64 @@
+"""A run as a person wants to read it in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from sojourn.runs import Run
+
+_COLOUR = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
+
+
+def summary(run: Run) -> RenderableType:
+    """Status, results, settings, what is on disk, and how to go on."""
+    record, status = run.record, run.status
+    head = Text.from_markup(
+        f"[bold]{escape(record['experiment'])}[/] in {escape(str(run.path))}: "
+        f"[{_COLOUR.get(status, 'white')}]{status}[/], {record['seconds']:.1f} s, {record['created']}, "
+        f"source {record['source']}"
+    )
+    parts: list[RenderableType] = [head]
+    parts += [Text.from_markup(line) for line in record.get("summary", [])]
+    if record["results"]:
+        parts.append(_table("Results", record["results"]))
+    parts.append(_table("Settings", record["settings"]))
+    parts.append(_table("On disk", _contents(run)))
+    if status in ("interrupted", "failed", "new"):
+        parts.append(Text.from_markup(f"go on with [bold]sojourn resume {escape(str(run.path))}[/]"))
+    return Group(*parts)
+
+
+def _table(title: str, values: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1))
+    for name, value in values.items():
+        table.add_row(f"[cyan]{name}[/]", escape(_short(value)))
+    return table
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = str(value)
+    return text if len(text) <= 160 else f"{text[:150]} ... ({len(text)} characters)"
+
+
+def _contents(run: Run) -> dict[str, str]:
+    found = {}
+    metrics = run.metrics()
+    if metrics:
+        found["metrics.jsonl"] = f"{len(metrics)} lines; last: {metrics[-1]}"
+    for path in sorted(run.path.iterdir()):
+        if path.suffix == ".zarr":
+            from sojourn.trajectory import Trajectory
+
+            found[path.name] = str(Trajectory.open(path))
+        elif path.is_dir() and any(path.iterdir()):
+            found[path.name + "/"] = ", ".join(sorted(p.name for p in path.iterdir()))
+        elif path.suffix == ".json" and path.name != "run.json":
+            found[path.name] = f"{path.stat().st_size:,} bytes"
+    return found
