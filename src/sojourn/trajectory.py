@@ -7,6 +7,7 @@ one xarray Dataset with dims (ensemble, time, ...).
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Trajectory:
         path = Path(path)
         if not (path / "zarr.json").exists():
             raise InputError(f"{path} is not a trajectory; a trajectory is a folder with a zarr.json in it")
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        dataset = xr.open_zarr(path, chunks=None)
         if "committed" not in dataset.attrs:
             raise InputError(f"{path} is a Zarr store but not a trajectory: it has no 'committed' counter")
         return cls(dataset.isel(time=slice(0, int(dataset.attrs["committed"]))), path)
@@ -120,14 +121,16 @@ class StoreWriter:
                 dimension_names=("ensemble", "time", *field.dims),
                 attributes=labels(field),
             )
-        times = group.create_array(
+        group.create_array(
             "time",
             data=steps * process.dt,
             chunks=(len(steps),),
             dimension_names=("time",),
             attributes={"units": process.time_unit},
         )
-        del times
+        with warnings.catch_warnings():  # consolidated metadata, which xarray looks for, is not yet in Zarr v3's text
+            warnings.simplefilter("ignore", UserWarning)
+            group = zarr.consolidate_metadata(path)
         group.attrs.update({**attributes, "status": "running", "committed": 0})
         return cls(path, process, group)
 

@@ -1,0 +1,84 @@
+"""A certificate: what was proved of a model, by what means, for which inputs; a small object and a JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sojourn.errors import InputError
+from sojourn.runs import write_json
+
+Kind = Literal["exhaustive", "compositional", "statistical"]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is known of "model = rule applied `steps` times".
+
+    Attributes:
+        rule, steps: the claim's right-hand side.
+        kind: "exhaustive": every neighbourhood went through the network; "compositional": every stage was shown to
+            compute the rule on an encoding of cells, for all real inputs in that encoding's intervals, and so does
+            their composition; "statistical": a sample, which proves nothing but bounds an error rate.
+        exact: proved, on every grid of every size, rounding included where `rounding` is a number.
+        margin: least distance of a logit from the threshold on its right side over all that was checked, or its
+            proved lower bound; negative when a case is wrong.
+        rounding: proved bound on the rounding error of a logit in float32, in any order of summation; None where the
+            model's arithmetic is not known.
+        checked: how many cases went through the network.
+        counterexamples: at most eight wrong cases: rows of the neighbourhood, expected and given outcome.
+        boundaries: boundaries that the claim covers.
+        error_bound: for "statistical": upper confidence bound on the share of wrong cells under `evidence`'s law.
+        weights: SHA-256 of the weights, or None where the model has no `digest`.
+        statement: all this in a sentence or two.
+    """
+
+    rule: str
+    steps: int
+    kind: Kind
+    exact: bool
+    margin: float
+    rounding: float | None
+    checked: int
+    counterexamples: tuple[dict[str, Any], ...]
+    boundaries: tuple[str, ...]
+    weights: str | None
+    statement: str
+    error_bound: float | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.statement
+
+    def save(self, path: Path) -> None:
+        """Writes the certificate as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Certificate:
+        """Reads what `save` wrote; InputError if it is not a certificate."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data["counterexamples"] = tuple(data["counterexamples"])
+            data["boundaries"] = tuple(data["boundaries"])
+            return cls(**data)
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{path} cannot be read as a certificate: {error}") from None
+
+    def recheck(self, model) -> Certificate:
+        """Proves the claim again from the model; InputError if the weights are not those that were certified."""
+        from sojourn.learning.certify import certify
+
+        digest = getattr(model, "digest", None)
+        if digest != self.weights:
+            raise InputError(
+                f"the certificate is for weights {_brief(self.weights)}, the model has {_brief(digest)}; "
+                f"load the weights that were certified"
+            )
+        return certify(model, self.rule, steps=self.steps)
+
+
+def _brief(digest: str | None) -> str:
+    return digest[:12] if digest else "without a digest"

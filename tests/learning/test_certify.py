@@ -1,0 +1,193 @@
+"""Certificates: right networks are proved, wrong ones are refuted, and no network gets a proof it does not deserve."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+import sojourn as sj
+from sojourn.learning.certificate import Certificate
+from sojourn.learning.certify import _windows, certify, rounding_bound
+from sojourn.learning.intervals import NEIGHBOURHOODS
+from sojourn.learning.networks import LearnedLife, LifeNetwork
+
+LIFE = sj.Rule.parse("B3/S23").table
+
+
+def life_by_hand(steps=1, slack=0.4, plateau=1.0):
+    """The exact solution: z = 2 neighbours + centre; alive iff z is 5, 6 or 7; h1 = relu(z - 7 - s), h2 = relu(5 - s - z)."""
+    network = LifeNetwork(steps)
+    with torch.no_grad():
+        for k, (conv, mix) in enumerate(zip(network.conv, network.mix, strict=True)):
+            scale = 1.0 if k == 0 else plateau
+            kernel = torch.full((3, 3), 2.0 / scale)
+            kernel[1, 1] = 1.0 / scale
+            conv.weight.copy_(torch.stack([kernel, -kernel])[:, None])
+            conv.bias.copy_(torch.tensor([-7.0 - slack, 5.0 - slack]))
+            mix.weight.fill_(-2.5 * plateau)
+            mix.bias.fill_(plateau)
+        network.readout.weight.fill_(8.0 / plateau)
+        network.readout.bias.fill_(-4.0)
+    return network
+
+
+def map_rule(table):
+    text = base64.b64encode(np.packbits(np.asarray(table, np.uint8)).tobytes()).decode()
+    return "MAP" + text.rstrip("=")
+
+
+def test_the_solution_by_hand_is_proved():
+    certificate = sj.certify(life_by_hand(), "B3/S23")
+    assert certificate.exact
+    assert certificate.kind == "exhaustive"
+    assert certificate.checked == 512
+    assert certificate.margin == pytest.approx(4.0)
+    assert 0 < certificate.rounding < 1e-4
+    assert certificate.counterexamples == ()
+
+
+@pytest.mark.parametrize("index", [0, 1, 255, 341, 511])
+def test_a_network_wrong_in_one_neighbourhood_of_512_is_caught(index):
+    table = LIFE.copy()
+    table[index] ^= 1
+    certificate = sj.certify(life_by_hand(), map_rule(table))
+    assert not certificate.exact
+    assert certificate.margin < 0
+    (case,) = certificate.counterexamples
+    assert [int(c) for row in case["cells"] for c in row] == NEIGHBOURHOODS[index].tolist()
+    assert (case["expected"], case["given"]) == (table[index], LIFE[index])
+
+
+def test_a_margin_within_rounding_is_no_proof():
+    network = life_by_hand()
+    with torch.no_grad():
+        network.readout.weight.mul_(1e-9)
+        network.readout.bias.copy_(torch.tensor([-1.0]) + 1.0)  # logits 8e-9 and 0
+        network.readout.bias.fill_(-1e-12)
+    certificate = sj.certify(network, "B3/S23")
+    assert certificate.margin > 0
+    scaled = life_by_hand()
+    with torch.no_grad():
+        scaled.readout.bias.fill_(-8.0 + 1e-6)
+    assert not sj.certify(scaled, "B3/S23").exact
+
+
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_composition_is_proved_stage_by_stage(steps):
+    certificate = certify(life_by_hand(steps), "B3/S23")
+    assert certificate.exact
+    assert certificate.kind == "compositional"
+    assert certificate.boundaries == ("torus", "dead")
+    assert certificate.margin == pytest.approx(4.0, abs=1e-3)
+
+
+def test_two_steps_by_all_windows_agrees():
+    right = _windows(life_by_hand(2), "B3/S23", LIFE)
+    assert right.exact
+    assert right.kind == "exhaustive"
+    assert right.margin == pytest.approx(4.0)
+    table = LIFE.copy()
+    table[0b111_111_111] ^= 1
+    wrong = _windows(life_by_hand(2), map_rule(table), table)
+    assert not wrong.exact
+    assert wrong.counterexamples
+    for case in wrong.counterexamples:  # each is a true difference of the two rules' second iterates
+        cells = np.array([[int(c) for c in row] for row in case["cells"]], np.uint8)
+        board = np.zeros((1, 9, 9), np.uint8)
+        board[0, 2:7, 2:7] = cells
+        twice = [
+            int(sj.Life(rule, (9, 9), "dead").advance({"cell": torch.from_numpy(board)}, 0, 2, None)["cell"][0, 4, 4])
+            for rule in ("B3/S23", map_rule(table))
+        ]
+        assert twice == [case["given"], case["expected"]]
+
+
+def test_no_false_proof_of_perturbed_networks():
+    """Random perturbations of a three-step solution: whatever is proved is right on random boards."""
+    generator = torch.Generator().manual_seed(0)
+    proved = 0
+    cells = sj.Life(shape=(32, 32)).initial(64, sj.Noise(1))
+    truth = sj.Life(shape=(32, 32)).advance(cells, 0, 3, sj.Noise(0))["cell"]
+    outcomes = []
+    for trial in range(60):
+        network = life_by_hand(3)
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(torch.randn(p.shape, generator=generator) * 0.004 * (trial % 10))
+        certificate = certify(network, "B3/S23") if trial < 8 else None
+        composed = certificate or _stages(network)
+        given = LearnedLife(network, (32, 32)).step(cells, 0, sj.Noise(0))["cell"]
+        right = bool((given == truth).all())
+        proved += composed.exact
+        outcomes.append(right)
+        assert right or not composed.exact
+    assert 5 < proved < 60
+    assert not all(outcomes)
+
+
+def _stages(network):
+    from sojourn.learning.certify import _stage_by_stage
+
+    return _stage_by_stage(network, "B3/S23", LIFE)
+
+
+def test_rounding_bound_holds_for_every_order_tried():
+    network = life_by_hand()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(3)))
+    boards = torch.zeros(512, 1, 5, 5)
+    boards[:, 0, 1:4, 1:4] = torch.from_numpy(NEIGHBOURHOODS.reshape(512, 3, 3)).float()
+    with torch.no_grad():
+        single = network(boards)[:, 0, 2, 2].double()
+        double = network.double()(boards.double())[:, 0, 2, 2]
+    assert float((single - double).abs().max()) <= rounding_bound(network.float())
+
+
+def test_any_callable_with_its_assumption_said():
+    def conway(boards):
+        around = sum(torch.roll(boards, (y, x), (-2, -1)) for y in (-1, 0, 1) for x in (-1, 0, 1)) - boards
+        return torch.where((around == 3) | ((around == 2) & (boards == 1)), 3.0, -2.0)
+
+    certificate = sj.certify(conway, "B3/S23")
+    assert certificate.exact
+    assert certificate.margin == 2.0
+    assert certificate.rounding is None
+    assert "tested, not proved" in certificate.statement
+    assert not sj.certify(lambda b: conway(torch.roll(b, 2, -1)), "B3/S23").exact
+
+
+def test_what_cannot_be_proved_is_called_a_sample():
+    network = life_by_hand(3, slack=0.0)
+    with torch.no_grad():
+        network.conv[1].weight.mul_(1.06)
+    certificate = certify(network, "B3/S23")
+    assert certificate.kind == "statistical"
+    assert not certificate.exact
+    assert 0 < certificate.error_bound <= 1
+    assert certificate.statement.startswith("Not proved, sampled")
+
+
+def test_round_trip_and_recheck(tmp_path):
+    network = life_by_hand()
+    certificate = sj.certify(network, "B3/S23")
+    certificate.save(tmp_path / "certificate.json")
+    network.save(tmp_path / "network.safetensors")
+    loaded = Certificate.load(tmp_path / "certificate.json")
+    assert loaded == certificate
+    assert loaded.recheck(LifeNetwork.load(tmp_path / "network.safetensors")) == certificate
+    with torch.no_grad():
+        network.readout.bias.add_(0.1)
+    with pytest.raises(sj.InputError, match="load the weights that were certified"):
+        loaded.recheck(network)
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(sj.InputError, match="steps=2 cannot be certified: the network takes 1 steps"):
+        sj.certify(life_by_hand(), "B3/S23", steps=2)
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(sj.InputError, match="cannot be read as a certificate"):
+        Certificate.load(tmp_path / "x.json")
+    with pytest.raises(sj.InputError, match="cannot be read as a checkpoint"):
+        LifeNetwork.load(tmp_path / "x.json")
