@@ -25,7 +25,20 @@ _HOME = {
     "InputError": "sojourn.errors",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "Field",
+    "Generations",
+    "InputError",
+    "Life",
+    "Noise",
+    "Process",
+    "Rule",
+    "State",
+    "Trajectory",
+    "certify",
+    "identify_rule",
+    "simulate",
+]
 
 if TYPE_CHECKING:
     from sojourn.errors import InputError

@@ -65,7 +65,9 @@ def simulate(
     given = next(iter(state.values())).shape[0] if state else None
     members = given or (1 if ensemble is None else ensemble)
     if members < 1 or (given and ensemble not in (None, given)):
-        raise InputError(f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}")
+        raise InputError(
+            f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}"
+        )
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
         "process": type(process).__name__,

@@ -62,9 +62,9 @@ class NonFiniteError(FloatingPointError):
 
 
 class FiniteGuard:
-    """Raises NonFiniteError as soon as it sees a NaN or an infinity, with the field, the member, the place and the steps."""
+    """Raises NonFiniteError when it sees a NaN or an infinity, with the field, the member, the place and the steps."""
 
-    every = None
+    every: int | None = None
 
     def __init__(self) -> None:
         self.last_good = 0
@@ -87,7 +87,7 @@ class FiniteGuard:
 class ProgressBar:
     """A terminal progress bar with steps a second and the time left; silent where nobody is looking."""
 
-    every = None
+    every: int | None = None
 
     def __init__(self, title: str, start: int, steps: int) -> None:
         from rich.console import Console

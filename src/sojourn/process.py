@@ -1,6 +1,6 @@
 """The contract: a Markov process takes the state at one step to the state, or its law, at the next.
 
-    x_{t+1} = step(x_t, t, noise)          noise: counter-based, a pure function of (seed, member, t)
+x_{t+1} = step(x_t, t, noise)          noise: counter-based, a pure function of (seed, member, t)
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 
 from sojourn.errors import InputError
-from sojourn.process import Process, State
+from sojourn.process import Field, Process, State
 
 _CHUNK_BYTES = 4 << 20
 _FLUSH_SECONDS = 5.0
@@ -161,7 +161,7 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype:
     return torch.empty(0, dtype=dtype).numpy().dtype
 
 
-def labels(field) -> dict[str, str]:
+def labels(field: Field) -> dict[str, Any]:
     """The unit and the long name of a field, as attributes."""
     return {"units": field.unit, "long_name": field.long_name}
 

@@ -1,4 +1,4 @@
-"""What an experiment is: settings that a run record holds, and a `run` that can be called again after any interruption."""
+"""What an experiment is: settings that a run record holds, and a `run` that goes on after any interruption."""
 
 from __future__ import annotations
 

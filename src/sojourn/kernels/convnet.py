@@ -14,7 +14,7 @@ def iterate(cells, stages, readout, readout_bias, torus, steps):
 
     Args:
         cells: (height, width) uint8, 0 or 1.
-        stages: tuples (weight (hidden, inputs, 9), bias (hidden,), mix (outputs, hidden), mix_bias (outputs,)), float32.
+        stages: tuples weight (hidden, inputs, 9), bias (hidden,), mix (outputs, hidden), mix_bias (outputs,); float32.
         readout: (outputs,) float32; a cell lives when readout . y + readout_bias > 0.
         torus: opposite edges are joined; else cells outside are zero in every stage.
 

@@ -23,9 +23,9 @@ Model = Callable[[torch.Tensor], torch.Tensor]
 def certify(model: Model, rule: str, *, steps: int | None = None) -> Certificate:
     """What can be proved of "model = rule applied `steps` times".
 
-    A LifeNetwork of one step is run on all 512 neighbourhoods. With more steps it is proved stage by stage, in interval
-    arithmetic; at two steps a network that resists this is run on all 2^25 neighbourhoods. Any other callable of
-    one step and radius 1 is run on all 512, and its radius is tested, not proved. What is left is sampled, and called so.
+    A LifeNetwork of one step is run on all 512 neighbourhoods. With more steps it is proved stage by stage, in
+    interval arithmetic; at two steps a network that resists this is run on all 2^25 neighbourhoods. Any other callable
+    of one step is run on all 512, and its radius is tested, not proved. What is left is sampled, and called so.
 
     Args:
         model: a LifeNetwork, or any callable from float boards (batch, 1, height, width) on a torus to logits.
@@ -36,7 +36,7 @@ def certify(model: Model, rule: str, *, steps: int | None = None) -> Certificate
         InputError: the rule cannot be read, or `steps` is not the network's.
     """
     table = Rule.parse(rule).table
-    own = getattr(model, "steps", 1)
+    own = int(getattr(model, "steps", 1))
     steps = own if steps is None else steps
     if steps < 1 or (isinstance(model, LifeNetwork) and steps != own):
         raise InputError(f"steps={steps} cannot be certified: the network takes {own} steps at once")
@@ -50,6 +50,14 @@ def certify(model: Model, rule: str, *, steps: int | None = None) -> Certificate
     return _windows(model, rule, table) if steps == 2 else _sample(model, rule, steps)
 
 
+def neighbourhood_logits(model: Model, surroundings: torch.Tensor | None = None) -> np.ndarray:
+    """Logits (512,) of all neighbourhoods, each in the middle of a 5x5 torus; `surroundings` (512, 5, 5), or dead."""
+    boards = torch.zeros(512, 1, 5, 5) if surroundings is None else surroundings[:, None].clone()
+    boards[:, 0, 1:4, 1:4] = torch.from_numpy(NEIGHBOURHOODS.reshape(512, 3, 3)).float()
+    with torch.no_grad():
+        return model(boards)[:, 0, 2, 2].double().numpy()
+
+
 def rounding_bound(network: LifeNetwork) -> float:
     """Half the width of the widest logit interval over exact 0/1 neighbourhoods: the rounding of a one-step network."""
     logits = _logit_box(network, *_zero_one())
@@ -58,10 +66,7 @@ def rounding_bound(network: LifeNetwork) -> float:
 
 def _neighbourhoods(model: Model, rule: str, table: np.ndarray) -> Certificate:
     """All 512 neighbourhoods through the model as it is used, each in the middle of a 5x5 torus of dead cells."""
-    boards = torch.zeros(512, 1, 5, 5)
-    boards[:, 0, 1:4, 1:4] = torch.from_numpy(NEIGHBOURHOODS.reshape(512, 3, 3)).float()
-    with torch.no_grad():
-        logits = model(boards)[:, 0, 2, 2].double().numpy()
+    logits = neighbourhood_logits(model)
     signed = np.where(table == 1, logits, -logits)
     margin = float(signed.min())
     wrong = np.flatnonzero(~(signed > 0))
@@ -70,7 +75,7 @@ def _neighbourhoods(model: Model, rule: str, table: np.ndarray) -> Certificate:
         rounding = rounding_bound(model)
         how = f"whatever the order of summation (margin {margin:.3g}, rounding below {rounding:.1e})"
     else:
-        local = _seems_local(model, boards, logits)
+        local = _seems_local(model, logits)
         how = f"(margin {margin:.3g}), given that a cell's logit depends on its 3x3 neighbourhood alone: tested, not proved"
     exact = len(wrong) == 0 and local and margin > 2 * (rounding or 0.0)  # two evaluations differ by at most twice it
     if exact:
@@ -96,14 +101,9 @@ def _neighbourhoods(model: Model, rule: str, table: np.ndarray) -> Certificate:
     )
 
 
-def _seems_local(model: Model, boards: torch.Tensor, logits: np.ndarray) -> bool:
-    """Whether random cells outside the 3x3 neighbourhood leave every centre's logit as it was (to 1e-4 of the largest)."""
-    changed = boards.clone()
-    outside = torch.ones(5, 5, dtype=torch.bool)
-    outside[1:4, 1:4] = False
-    changed[:, 0, outside] = Noise(0).uniform(0, 512, (16,)).round()
-    with torch.no_grad():
-        again = model(changed)[:, 0, 2, 2].double().numpy()
+def _seems_local(model: Model, logits: np.ndarray) -> bool:
+    """Whether random cells outside the neighbourhood leave every centre's logit as it was, to 1e-4 of the largest."""
+    again = neighbourhood_logits(model, Noise(0).uniform(0, 512, (5, 5)).round())
     return bool(np.abs(again - logits).max() <= 1e-4 * max(1.0, np.abs(logits).max()))
 
 
@@ -171,7 +171,9 @@ def _windows(network: LifeNetwork, rule: str, table: np.ndarray) -> Certificate:
     margin, wrong, count = np.inf, [], 0
     for top in range(32):  # rows r0 (fixed) to r4
         expected = table[right[top][:, :, None, None] << 6 | right[:, :, :, None] << 3 | right[None]]
-        hidden = (a[:, top][:, :, :, None, None] + b[..., None] + c[:, None]) + second.conv_bias[:, None, None, None, None]
+        hidden = (a[:, top][:, :, :, None, None] + b[..., None] + c[:, None]) + second.conv_bias[
+            :, None, None, None, None
+        ]
         fields = np.tensordot(second.mix, np.maximum(hidden, 0), 1) + second.mix_bias[:, None, None, None, None]
         logits = np.tensordot(readout, np.maximum(fields, 0), 1)[0] + readout_bias[0]
         signed = np.where(expected == 1, logits, -logits)
@@ -239,7 +241,7 @@ def _ends(box: Box) -> list[list[float]]:
 
 
 def _sample(model: Model, rule: str, steps: int, confidence: float = 0.999) -> Certificate:
-    """Random boards of densities 0.05 to 0.7, and boards changed cell by cell towards small margins; a sample, no proof."""
+    """Random boards of densities 0.05 to 0.7, and boards changed cell by cell towards small margins: no proof."""
     boards, wrong, worst = 0, 0, np.inf
     least: tuple[float, np.ndarray] = (np.inf, np.zeros((1, 1), np.uint8))
     side = 8 + 4 * steps

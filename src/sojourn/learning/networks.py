@@ -8,18 +8,15 @@ Hard for Neural Networks to Learn the Game of Life" (arXiv 2009.01398).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from sojourn.errors import InputError
 from sojourn.noise import Noise
-from sojourn.process import Field, Process, State
-from sojourn.processes.life.life import Boundary, check_density, check_grid
+from sojourn.processes.life.life import Boundary
 from sojourn.training import checkpoint
 
 
@@ -83,118 +80,74 @@ class LifeNetworks(nn.Module):
         noise: where the initial weights are drawn from: uniform(+-1/sqrt(fan in)), PyTorch's default for convolutions.
 
     Attributes:
-        leak: slope of the ReLUs below zero; the networks they stand for have 0.
+        rounding, leak: a training may soften the units: the inner one to (u + sqrt(u^2 + rounding^2) - rounding)/2,
+            the outer one to slope `leak` below zero. The networks meant are those with both at zero.
 
     A network's initial weights depend on the seed and its own number, not on how many others there are.
     """
 
     def __init__(self, replicas: int, steps: int = 1, width: int = 1, *, noise: Noise) -> None:
         super().__init__()
-        self.replicas, self.steps, self.width, self.leak = replicas, steps, width, 0.0
-        channels = [1] + [width] * steps
-        shapes: dict[str, tuple[tuple[int, ...], int]] = {}
-        for k, c in enumerate(channels[:-1]):
-            shapes[f"conv{k}"] = (2 * width, c * 9), c * 9
-            shapes[f"conv{k}_bias"] = (2 * width,), c * 9
+        self.replicas, self.steps, self.width = replicas, steps, width
+        self.rounding, self.leak = 0.0, 0.0
+        shapes: dict[str, tuple[tuple[int, int], int]] = {}
+        for k, channels in enumerate([1] + [width] * (steps - 1)):
+            shapes[f"conv{k}"] = (2 * width, channels * 9), channels * 9
+            shapes[f"conv{k}_bias"] = (2 * width, 1), channels * 9
             shapes[f"mix{k}"] = (width, 2 * width), 2 * width
-            shapes[f"mix{k}_bias"] = (width,), 2 * width
-        shapes["readout"] = (width,), width
-        shapes["readout_bias"] = (1,), width
+            shapes[f"mix{k}_bias"] = (width, 1), 2 * width
+        shapes["readout"] = (1, width), width
+        shapes["readout_bias"] = (1, 1), width
+        self.weights = nn.ParameterDict()
         for name, (shape, fan_in) in shapes.items():
             uniform = noise.split(name).uniform(0, replicas, shape)
-            self.register_parameter(name, nn.Parameter((2 * uniform - 1) / fan_in**0.5))
+            self.weights[name] = nn.Parameter((2 * uniform - 1) / fan_in**0.5)
 
     def forward(self, boards: torch.Tensor) -> torch.Tensor:
-        """Logits (replicas, batch, height, width) of torus boards (batch, height, width) or (replicas, batch, ...)."""
-        x = boards.expand(self.replicas, *boards.shape[-3:])[:, :, None]  # (replicas, batch, channels, y, x)
+        """Logits (replicas, batch, height, width) of torus boards (batch, height, width)."""
+        x = boards[None]  # (channels, ...) at first, for all replicas alike; then (replicas, channels, ...)
         for k in range(self.steps):
+            channel = x.ndim - 4
             moved = [torch.roll(x, (-dy, -dx), (-2, -1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-            x = self.stage(k, torch.stack(moved, dim=3).flatten(2, 3).movedim(2, -1)).movedim(-1, 2)
-        return torch.einsum("rbcyx,rc->rbyx", x, self.readout) + self.readout_bias[:, :, None, None]
+            around = torch.stack(moved, dim=channel + 1).flatten(channel, channel + 1)
+            x = self.stage(k, around.flatten(-3)).unflatten(-1, boards.shape)
+        return self.read(x.flatten(2)).unflatten(-1, boards.shape)
 
-    def stage(self, k: int, neighbourhoods: torch.Tensor) -> torch.Tensor:
-        """Stage k on (replicas, ..., channels * 9) neighbourhoods; (replicas, ..., width)."""
+    def on_neighbourhoods(self, cells: torch.Tensor) -> torch.Tensor:
+        """Logits (replicas, cases) of one-step networks on neighbourhoods (9, cases)."""
+        return self.read(self.stage(0, cells))
+
+    def stage(self, k: int, around: torch.Tensor) -> torch.Tensor:
+        """Stage k: (replicas, channels * 9, places), or (channels * 9, places) for all alike -> (replicas, m, places)."""
         conv, conv_bias, mix, mix_bias = self.stage_parameters(k)
-        flat = neighbourhoods.flatten(1, -2)
-        hidden = functional.leaky_relu(torch.baddbmm(conv_bias[:, None], flat, conv.mT), self.leak)
-        out = functional.leaky_relu(torch.baddbmm(mix_bias[:, None], hidden, mix.mT), self.leak)
-        return out.unflatten(1, neighbourhoods.shape[1:-1])
+        if around.ndim == 2:
+            hidden = (conv.flatten(0, 1) @ around).unflatten(0, conv.shape[:2]) + conv_bias
+        else:
+            hidden = torch.baddbmm(conv_bias, conv, around)
+        if self.rounding > 0:
+            hidden = 0.5 * (hidden + torch.sqrt(hidden * hidden + self.rounding**2) - self.rounding)
+        else:
+            hidden = torch.relu(hidden)
+        return functional.leaky_relu(torch.baddbmm(mix_bias, mix, hidden), self.leak)
+
+    def read(self, x: torch.Tensor) -> torch.Tensor:
+        """The readout: (replicas, m, places) -> logits (replicas, places)."""
+        return torch.baddbmm(self.weights["readout_bias"], self.weights["readout"], x)[:, 0]
 
     def stage_parameters(self, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """conv (r, 2m, 9c), its bias, mix (r, m, 2m) and its bias."""
-        names = (f"conv{k}", f"conv{k}_bias", f"mix{k}", f"mix{k}_bias")
-        conv, conv_bias, mix, mix_bias = (self.get_parameter(name) for name in names)
-        return conv, conv_bias, mix, mix_bias
+        """conv (r, 2m, 9c), its bias (r, 2m, 1), mix (r, m, 2m) and its bias (r, m, 1)."""
+        w = self.weights
+        return w[f"conv{k}"], w[f"conv{k}_bias"], w[f"mix{k}"], w[f"mix{k}_bias"]
 
     def pick(self, replica: int) -> LifeNetwork:
         """One of the networks, by itself."""
         network = LifeNetwork(self.steps, self.width)
-        with torch.no_grad():
-            for k, (conv, mix) in enumerate(zip(network.conv, network.mix, strict=True)):
-                values = [tensor[replica] for tensor in self.stage_parameters(k)]
-                conv.weight.copy_(values[0].unflatten(1, (-1, 3, 3)))  # type: ignore[union-attr]
-                conv.bias.copy_(values[1])  # type: ignore[union-attr]
-                mix.weight.copy_(values[2][..., None, None])  # type: ignore[union-attr]
-                mix.bias.copy_(values[3])  # type: ignore[union-attr]
-            network.readout.weight.copy_(self.readout[replica][None, :, None, None])
-            network.readout.bias.copy_(self.readout_bias[replica])  # type: ignore[union-attr]
+        mine = {name: tensor.detach()[replica] for name, tensor in self.weights.items()}
+        state = {"readout.weight": mine["readout"][..., None, None], "readout.bias": mine["readout_bias"][0]}
+        for k in range(self.steps):
+            state[f"conv.{k}.weight"] = mine[f"conv{k}"].unflatten(1, (-1, 3, 3))
+            state[f"conv.{k}.bias"] = mine[f"conv{k}_bias"][:, 0]
+            state[f"mix.{k}.weight"] = mine[f"mix{k}"][..., None, None]
+            state[f"mix.{k}.bias"] = mine[f"mix{k}_bias"][:, 0]
+        network.load_state_dict(state)
         return network
-
-
-@dataclass(frozen=True)
-class LearnedLife(Process):
-    """A learned network as a process: x_{t+1} = [network(x_t) > 0].
-
-    Args:
-        network: what was learned; one step of the process is one application of it.
-        shape: (height, width) of the grid in cells, whatever the network was trained on.
-        boundary: "torus" or "dead".
-        density: share of live cells in random starts.
-    """
-
-    network: LifeNetwork
-    shape: tuple[int, int] = (256, 256)
-    boundary: Boundary = "torus"
-    density: float = 0.375
-
-    time_unit = "application"
-
-    def __post_init__(self) -> None:
-        check_grid(self.shape, self.boundary)
-        check_density(self.density)
-
-    def fields(self) -> dict[str, Field]:
-        return {"cell": Field(("y", "x"), tuple(self.shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
-
-    def initial(self, ensemble: int, noise: Noise) -> State:
-        """Independent cells, alive with probability `density`."""
-        return {"cell": (noise.uniform(0, ensemble, tuple(self.shape)) < self.density).to(torch.uint8)}
-
-    def step(self, state: State, t: int, noise: Noise) -> State:
-        cells = state["cell"]
-        with torch.no_grad():
-            logits = self.network(cells.to(torch.float32)[:, None], self.boundary)
-        return {"cell": (logits[:, 0] > 0).to(torch.uint8)}
-
-    def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
-        """On the CPU by a Numba kernel: the same network in float32, its sums in another order."""
-        self.check(state)
-        cells = state["cell"]
-        if cells.device.type != "cpu":
-            return super().advance(state, t, steps, noise)
-        from sojourn.kernels import convnet
-
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.network.state_dict().items()}
-        stages = [
-            (
-                arrays[f"conv.{k}.weight"].reshape(2 * self.network.width, -1, 9),
-                arrays[f"conv.{k}.bias"],
-                arrays[f"mix.{k}.weight"][:, :, 0, 0],
-                arrays[f"mix.{k}.bias"],
-            )
-            for k in range(self.network.steps)
-        ]
-        readout, bias = arrays["readout.weight"].reshape(-1), arrays["readout.bias"][0]
-        torus = self.boundary == "torus"
-        members = [convnet.iterate(board, stages, readout, bias, torus, steps) for board in cells.numpy()]
-        return {"cell": torch.from_numpy(np.stack(members))}

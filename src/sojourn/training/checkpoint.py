@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 from sojourn.errors import InputError
 
@@ -18,7 +18,7 @@ def save(path: Path, tensors: dict[str, torch.Tensor], **values: Any) -> None:
     """Writes `tensors` and the JSON-able `values` to `path`; a reader sees the old file or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, beside, metadata={"values": json.dumps(values)})
+    beside.write_bytes(to_bytes(whole, metadata={"values": json.dumps(values)}))
     os.replace(beside, path)
 
 

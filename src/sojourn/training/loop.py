@@ -18,10 +18,13 @@ from sojourn.errors import InputError
 from sojourn.observers import ProgressBar
 from sojourn.runs import Run
 from sojourn.training import checkpoint
-from sojourn.training.schedules import Schedule, factor
+from sojourn.training.schedules import Schedule, rate_factor
 
-Objective = Callable[[nn.Module, int], tuple[torch.Tensor, dict[str, torch.Tensor]]]
-"""objective(model, step) -> the scalar to minimise, and scalars to log."""
+Objective = Callable[[nn.Module, int], torch.Tensor]
+"""objective(model, step) -> the scalar to minimise."""
+
+Measure = Callable[[nn.Module, int], dict[str, float]]
+"""measure(model, step) -> numbers to log, asked for only when they are logged."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Training:
     Args:
         steps: optimiser steps.
         learning_rate: AdamW's rate at its peak.
-        schedule: decay of the rate after `warmup` steps.
+        schedule, warmup, floor: the rate rises over `warmup` steps and decays to `floor` of its peak.
         weight_decay: AdamW's decoupled decay.
         betas: AdamW's decay rates of the two moments.
         clip: largest norm of the whole gradient, or None.
@@ -44,6 +47,7 @@ class Training:
     learning_rate: float = 1e-3
     schedule: Schedule = "cosine"
     warmup: int = 0
+    floor: float = 0.0
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float | None = None
@@ -65,6 +69,7 @@ def train(
     *,
     run: Run | None = None,
     stage: str = "training",
+    measure: Measure | None = None,
     after_step: Callable[[nn.Module, int], None] | None = None,
     progress: bool = True,
 ) -> None:
@@ -90,11 +95,11 @@ def train(
     try:
         for step in range(first, settings.steps):
             for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * factor(
-                    settings.schedule, step, settings.steps, settings.warmup
+                group["lr"] = settings.learning_rate * rate_factor(
+                    settings.schedule, step, settings.steps, settings.warmup, settings.floor
                 )
             optimiser.zero_grad(set_to_none=True)
-            loss, numbers = objective(model, step)
+            loss = objective(model, step)
             loss.backward()
             if settings.clip is not None:
                 nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
@@ -105,7 +110,7 @@ def train(
                 mean.lerp_(parameters[name].detach(), 1.0 - 0.5 ** (1.0 / settings.average_half_life))  # type: ignore[operator]
             done = step + 1
             if run and (done % settings.log_every == 0 or done == settings.steps):
-                run.log(stage, done, loss=float(loss), **{name: float(value) for name, value in numbers.items()})
+                run.log(stage, done, loss=float(loss.detach()), **(measure(model, step) if measure else {}))
             if bar and done % 10 == 0:
                 bar.see(done, {})
             if path and time.monotonic() - saved_at > settings.checkpoint_seconds:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor on the base rate as a function of progress in [0, 1]."""
+"""Schedules: what changes with the progress of a training, as plain functions of the step."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Literal
 Schedule = Literal["constant", "cosine", "linear"]
 
 
-def factor(schedule: Schedule, step: int, steps: int, warmup: int = 0) -> float:
-    """The factor at `step` of `steps`: linear warm-up over `warmup` steps, then the schedule's decay to zero.
+def rate_factor(schedule: Schedule, step: int, steps: int, warmup: int = 0, floor: float = 0.0) -> float:
+    """The factor on the learning rate at `step` of `steps`: a linear warm-up, then a decay from 1 to `floor`.
 
-    constant: 1; linear: 1 - s; cosine: (1 + cos(pi s)) / 2, with s the share of the steps after warm-up.
+    constant: 1; linear: floor + (1 - floor)(1 - s); cosine: floor + (1 - floor)(1 + cos(pi s))/2, with s the share of
+    the steps after `warmup`.
     """
     if step < warmup:
         return (step + 1) / warmup
     s = (step - warmup) / max(steps - warmup, 1)
     if schedule == "constant":
         return 1.0
-    if schedule == "linear":
-        return 1.0 - s
-    return 0.5 * (1.0 + math.cos(math.pi * s))
+    share = 1.0 - s if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * s))
+    return floor + (1.0 - floor) * share
+
+
+def fade(progress: float, hold: float, end: float, power: float = 1.0) -> float:
+    """1 until `hold`, then ((end - progress)/(end - hold))^power down to 0 at `end`; progress in [0, 1]."""
+    return min(1.0, max(0.0, (end - progress) / (end - hold))) ** power

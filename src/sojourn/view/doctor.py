@@ -9,7 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
-_PACKAGES = ("sojourn", "torch", "numba", "numpy", "scipy", "xarray", "zarr", "safetensors", "matplotlib", "tyro", "rich")
+_PACKAGES = (
+    "sojourn",
+    "torch",
+    "numba",
+    "numpy",
+    "scipy",
+    "xarray",
+    "zarr",
+    "safetensors",
+    "matplotlib",
+    "tyro",
+    "rich",
+)
 _CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei", "SimHei")
 
 
@@ -20,7 +32,9 @@ def report() -> Table:
     import psutil
     import torch
 
-    table = Table(title="Sojourn on this machine", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1))
+    table = Table(
+        title="Sojourn on this machine", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1)
+    )
 
     def row(name: str, value: str) -> None:
         table.add_row(f"[cyan]{name}[/]", value)
@@ -36,7 +50,10 @@ def report() -> Table:
     memory = psutil.virtual_memory()
     row("memory", f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB")
     row("disk", f"{shutil.disk_usage('.').free / 1e9:.1f} GB free here")
-    row("device", torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu (no CUDA device; all works without)")
+    row(
+        "device",
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu (no CUDA device; all works without)",
+    )
     fonts = {font.name for font in matplotlib.font_manager.fontManager.ttflist}
     chinese = [name for name in _CHINESE if name in fonts]
     row("fonts", f"{len(fonts)} families; Chinese: {', '.join(chinese) or 'none found'}")

@@ -1,0 +1,72 @@
+"""A learned network as a process: it runs under the same driver, on grids of any size, as the rule it learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sojourn.learning.networks import LifeNetwork
+from sojourn.noise import Noise
+from sojourn.process import Field, Process, State
+from sojourn.processes.life.life import Boundary, check_density, check_grid
+
+
+@dataclass(frozen=True)
+class LearnedLife(Process):
+    """A learned network as a process: x_{t+1} = [network(x_t) > 0].
+
+    Args:
+        network: what was learned; one step of the process is one application of it.
+        shape: (height, width) of the grid in cells, whatever the network was trained on.
+        boundary: "torus" or "dead".
+        density: share of live cells in random starts.
+    """
+
+    network: LifeNetwork
+    shape: tuple[int, int] = (256, 256)
+    boundary: Boundary = "torus"
+    density: float = 0.375
+
+    time_unit = "application"
+
+    def __post_init__(self) -> None:
+        check_grid(self.shape, self.boundary)
+        check_density(self.density)
+
+    def fields(self) -> dict[str, Field]:
+        return {"cell": Field(("y", "x"), tuple(self.shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
+
+    def initial(self, ensemble: int, noise: Noise) -> State:
+        """Independent cells, alive with probability `density`."""
+        return {"cell": (noise.uniform(0, ensemble, tuple(self.shape)) < self.density).to(torch.uint8)}
+
+    def step(self, state: State, t: int, noise: Noise) -> State:
+        cells = state["cell"]
+        with torch.no_grad():
+            logits = self.network(cells.to(torch.float32)[:, None], self.boundary)
+        return {"cell": (logits[:, 0] > 0).to(torch.uint8)}
+
+    def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
+        """On the CPU by a Numba kernel: the same network in float32, its sums in another order."""
+        self.check(state)
+        cells = state["cell"]
+        if cells.device.type != "cpu":
+            return super().advance(state, t, steps, noise)
+        from sojourn.kernels import convnet
+
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.network.state_dict().items()}
+        stages = [
+            (
+                arrays[f"conv.{k}.weight"].reshape(2 * self.network.width, -1, 9),
+                arrays[f"conv.{k}.bias"],
+                arrays[f"mix.{k}.weight"][:, :, 0, 0],
+                arrays[f"mix.{k}.bias"],
+            )
+            for k in range(self.network.steps)
+        ]
+        readout, bias = arrays["readout.weight"].reshape(-1), arrays["readout.bias"][0]
+        torus = self.boundary == "torus"
+        members = [convnet.iterate(board, stages, readout, bias, torus, steps) for board in cells.numpy()]
+        return {"cell": torch.from_numpy(np.stack(members))}
