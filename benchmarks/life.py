@@ -120,9 +120,7 @@ def torch_convolution():
     kernel = torch.from_numpy(NEIGHBOURS).float()[None, None]
 
     def run():
-        neighbours = torch.nn.functional.conv2d(
-            torch.nn.functional.pad(cells, (1, 1, 1, 1), mode="circular"), kernel
-        )
+        neighbours = torch.nn.functional.conv2d(torch.nn.functional.pad(cells, (1, 1, 1, 1), mode="circular"), kernel)
         return ((neighbours == 3) | ((neighbours == 2) & (cells == 1))).float()
 
     with torch.inference_mode():
@@ -239,16 +237,12 @@ def report(names, samples):
         if shown.startswith("Sojourn"):
             limit = best["logic"] / OPERATIONS[kinds.get(key, "B3/S23")][0] * 64
             share = f"{best[key] / limit:.0%}"
-        rows.append(
-            (shown, f"{best[key] / 1e9:,.3g}", f"{statistics.median(samples[key]) / 1e9:,.3g}", ratio, share)
-        )
+        rows.append((shown, f"{best[key] / 1e9:,.3g}", f"{statistics.median(samples[key]) / 1e9:,.3g}", ratio, share))
     logic, copy = best["logic"], best["copy"]
     lines = [
         f"Measured limits: {logic / 1e9:.0f}e9 logical operations on 64-bit words per second (independent ternary "
     ]
-    lines[0] += (
-        f"operations in registers, all cores), {copy / 1e9:.0f}e9 bytes per second read and written by copying."
-    )
+    lines[0] += f"operations in registers, all cores), {copy / 1e9:.0f}e9 bytes per second read and written by copying."
     for kind, (count, words) in OPERATIONS.items():
         lines.append(
             f"{kind}: {count} operations a word ({words}), so at most {logic / count * 64 / 1e9:.0f}e9 cells/s."
@@ -266,9 +260,7 @@ def machine():
     info = Path("/proc/cpuinfo")
     if info.exists():
         models = [
-            line.split(":", 1)[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         model = models[0] if models else model
     return (
@@ -287,9 +279,7 @@ HEADER = (
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/life.md"))
     options = parser.parse_args()

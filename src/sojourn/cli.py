@@ -5,8 +5,13 @@ Help and start-up import nothing heavy; each command imports what it needs. Bad 
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
+import os
+import re
 import sys
-from dataclasses import fields
+from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +49,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("[yellow]interrupted[/]; nothing that was saved is lost")
         sys.exit(130)
-    except (InputError, OSError) as error:
+    except (InputError, OSError, FloatingPointError) as error:
         if debug:
             raise
         _fail(error)
@@ -96,9 +101,10 @@ def _simulate(arguments: list[str]) -> None:
     name, rest = _name(arguments, "process", PROCESSES)
     process_class = find(PROCESSES, name, "process")
     out, rest = _option(rest, "--out")
-    process, options = _parse(tuple[process_class, Options], rest, f"sojourn simulate {name}")
-    parameters = {field.name: getattr(process, field.name) for field in fields(process)}
-    experiment = Simulate(name, parameters, options)
+    command = make_dataclass("Simulation", [("process", process_class), ("driver", Options)])
+    given = _parse(command, rest, f"sojourn simulate {name}")
+    parameters = {field.name: getattr(given.process, field.name) for field in fields(given.process)}
+    experiment = Simulate(name, parameters, given.driver)
     run = Run.create("simulate", experiment.settings(), Path(out) if out else None)
     _perform(experiment, run)
 
@@ -165,9 +171,25 @@ def _option(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
 
 
 def _parse(settings: Any, arguments: list[str], program: str) -> Any:
+    """The settings that the arguments describe; what tyro says of bad ones becomes one line."""
     import tyro
 
-    return tyro.cli(settings, args=arguments, prog=program, config=(tyro.conf.OmitArgPrefixes,))
+    if {"-h", "--help"} & set(arguments):
+        return tyro.cli(settings, args=arguments, prog=program, config=(tyro.conf.OmitArgPrefixes,))
+    said, width = io.StringIO(), os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"  # a message in one piece, whatever the terminal
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(settings, args=arguments, prog=program, config=(tyro.conf.OmitArgPrefixes,))
+    except SystemExit:
+        lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
+        message = " ".join(itertools.takewhile(lambda line: not line.startswith("──"), lines))
+        message = re.sub(r"^Error parsing (?!--)[^:]*: ", "", message).rstrip(".")
+        raise InputError(f"{message}; `{program} --help` lists the options") from None
+    finally:
+        os.environ.pop("COLUMNS")
+        if width is not None:
+            os.environ["COLUMNS"] = width
 
 
 def _print(renderable: Any) -> None:
@@ -179,7 +201,7 @@ def _print(renderable: Any) -> None:
 def _say(text: str) -> None:
     from rich.console import Console
 
-    Console(stderr=True, highlight=False).print(text)
+    Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 
 
 def _fail(error: Exception) -> None:

@@ -85,9 +85,7 @@ def test_table_equals_looking_up_nine_cells(cells, seed, steps, torus):
 def test_each_count_alone(birth, survival, torus):
     cells = np.random.default_rng(1).integers(0, 2, (2, 66, 66), np.uint8)
     result = advance_outer_totalistic(pack(cells), 66, 1 << birth, 1 << survival, 2, torus)
-    assert np.array_equal(
-        unpack(result, 66), repeat(step_by_count, cells, 2, 1 << birth, 1 << survival, torus)
-    )
+    assert np.array_equal(unpack(result, 66), repeat(step_by_count, cells, 2, 1 << birth, 1 << survival, torus))
 
 
 def test_each_entry_of_the_table_alone():
@@ -96,9 +94,7 @@ def test_each_entry_of_the_table_alone():
     for entry in range(512):
         table = np.zeros(512, np.uint8)
         table[entry] = 1
-        assert np.array_equal(
-            unpack(advance_table(words, 64, table, 1, True), 64), step_by_table(cells, table, True)
-        )
+        assert np.array_equal(unpack(advance_table(words, 64, table, 1, True), 64), step_by_table(cells, table, True))
 
 
 def test_the_two_kernels_agree_on_a_rule_both_can_express():
@@ -112,7 +108,7 @@ def test_the_two_kernels_agree_on_a_rule_both_can_express():
 
 
 # Large enough for bands with halos, several turns and several threads; the last two heights do not fill the lanes.
-LARGE = [(1, 2304, 2048), (3, 1030, 640), (1, 4101, 1000), (20, 64, 64)]
+LARGE = [(1, 2304, 2048), (3, 1030, 640), (1, 4101, 1000), (1, 130, 9001), (20, 64, 64), (50, 40, 21)]
 
 
 @pytest.mark.parametrize("shape", LARGE)

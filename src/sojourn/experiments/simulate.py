@@ -11,6 +11,7 @@ from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
 from sojourn.formats import named, read_pattern
+from sojourn.noise import Noise
 from sojourn.process import Process, State
 from sojourn.processes.life.generations import Generations
 from sojourn.processes.life.life import Life
@@ -37,6 +38,12 @@ class Options:
     seed: int = 0
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("save_every", 0), ("ensemble", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)} is below {least}; use {least} or more")
+        Noise(self.seed)
+
 
 @dataclass(frozen=True)
 class Simulate(Experiment):
@@ -50,11 +57,18 @@ class Simulate(Experiment):
     def from_settings(cls, settings: dict[str, Any]) -> Simulate:
         return cls(settings["process"], settings["parameters"], Options(**settings["options"]))
 
-    def run(self, run: Run) -> list[str]:
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> tuple[Process, State | None]:
+        """The process, and the state to start from when it is a pattern."""
         parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in self.parameters.items()}
         process = find(PROCESSES, self.process, "process")(**parameters)
+        return process, None if self.options.pattern is None else _centred(process, self.options.pattern)
+
+    def run(self, run: Run) -> list[str]:
+        process, state = self.begin()
         options = self.options
-        state = None if options.pattern is None else _centred(process, options.pattern)
         path = simulate(
             process,
             state,

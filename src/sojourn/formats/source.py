@@ -12,7 +12,7 @@ def read_source(source: str | Path) -> tuple[str, str]:
     directly).
 
     Raises:
-        InputError: the file does not exist, is not readable, or is not text.
+        InputError: the file does not exist or is not readable.
     """
     if isinstance(source, str) and any(mark in source for mark in "\n\r!$"):
         return source, ""
@@ -22,9 +22,10 @@ def read_source(source: str | Path) -> tuple[str, str]:
     except UnicodeDecodeError:
         return path.read_text(encoding="latin-1"), f"{path.name}: "
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"cannot read the pattern file {str(source)!r}: {getattr(error, 'strerror', None) or error}; give a path that "
-            "exists, or the pattern's text (a text has a line break, a ! or a $)"
+            f"cannot read the pattern file {str(source)!r}: {reason}; give a path that exists, "
+            "or the pattern's text (a text has a line break, a ! or a $)"
         ) from error
 
 

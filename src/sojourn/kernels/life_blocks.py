@@ -111,14 +111,9 @@ def _work(words, result, kind, rule, steps, layout, space, edges, progress, home
             state = read_shared(progress, task)
             if state < 2 * turns:
                 unfinished += 1
-                if (
-                    state % 2 == 0
-                    and _ready(layout, progress, task, state)
-                    and claim(progress, task, state, state + 1)
-                ):
-                    _take_turn(
-                        words, result, kind, rule, steps, layout, space, edges, task, state // 2, turns
-                    )
+                if _ready(layout, progress, task, state) and claim(progress, task, state, state + 1):
+                    turn = state // 2
+                    _take_turn(words, result, kind, rule, steps, layout, space, edges, task, turn, turns)
                     write_shared(progress, task, state + 2)
                     idle = 0
                     if i >= share:
@@ -133,8 +128,9 @@ def _work(words, result, kind, rule, steps, layout, space, edges, progress, home
 
 @njit
 def _ready(layout, progress, task, state):
-    if layout.halo == 0:
-        return True
+    """Whether no thread is at the block and its neighbours have as many turns behind them as it has."""
+    if state % 2 == 1 or layout.halo == 0:
+        return state % 2 == 0
     board, band = divmod(task, layout.bands)
     before = board * layout.bands + (band - 1) % layout.bands
     after = board * layout.bands + (band + 1) % layout.bands

@@ -25,8 +25,7 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @njit
 def generation(kind, rule, block, columns, layout, rightward):
-    """One generation. The columns move one place left as the sweep goes right, over words no longer needed, and one
-    place right in the next generation."""
+    """One generation; a rightward one moves the columns one place left, and so the next must go leftward."""
     stride = layout.block_height * LANES
     first = layout.base + (2 if rightward else 1) * stride
     if columns == 1:
@@ -82,14 +81,15 @@ def _seam(block, layout, columns, first, stride):
         if width < 64 * columns:
             store(block, past + y, load(block, past + y) | shift_left(head, past_bit))
             head = fill(np.uint64(0))
-        store(
-            block, last + stride + y, shift_right(load(block, first + y), one) | shift_left(head, sixty_three)
-        )
+        store(block, last + stride + y, shift_right(load(block, first + y), one) | shift_left(head, sixty_three))
 
 
 @njit
 def frame(block, layout):
-    """What lies above the first row and below the last: rows of the lanes beside, rows of the same lane, or the dead."""
+    """Say what lies above the first row and below the last: rows of the lanes beside, of the same lane, or dead cells.
+
+    `above_first` and `below_last` in `life_rules` read it.
+    """
     for lane in range(LANES):
         beside = layout.bands > 0
         block[lane] = _ALL if beside and (layout.torus or lane > 0) else np.uint64(0)

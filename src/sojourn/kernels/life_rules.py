@@ -5,7 +5,7 @@ it needs of three successive rows in registers, and so visits every row once.
 """
 
 from llvmlite import ir
-from numba import njit, types
+from numba import njit
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -25,8 +25,8 @@ from sojourn.kernels.life_words import (
 )
 
 CONWAY, OUTER_TOTALISTIC, TABLE = 0, 1, 2
-FRAME = 32  # words at the start of a workspace: see `ghost_above`
-SCRATCH = 64 * 8  # words after them: see `_look_up`, and `transpose` in `life_stripes`
+FRAME = 32  # words at the start of a workspace: see `above_first`
+SCRATCH = 64 * 8  # words after them: see `_look_up`, and `_transpose` in `life_stripes`
 
 
 @njit
@@ -57,9 +57,9 @@ def _sweep(summary, cell, rule, space, first, columns, height, rightward):
 def _walk(summary, cell, rule, space, here, target, stride):
     west, east, last = here - stride, here + stride, stride - 8
     row = summary(load(space, west + last), load(space, here + last), load(space, east + last))
-    above = (ghost_above(space, row[0]), ghost_above(space, row[1]), ghost_above(space, row[2]))
+    above = (above_first(space, row[0]), above_first(space, row[1]), above_first(space, row[2]))
     row = summary(load(space, west), load(space, here), load(space, east))
-    foot = (ghost_below(space, row[0]), ghost_below(space, row[1]), ghost_below(space, row[2]))
+    foot = (below_last(space, row[0]), below_last(space, row[1]), below_last(space, row[2]))
     for y in range(8, stride, 8):
         below = summary(load(space, west + y), load(space, here + y), load(space, east + y))
         store(space, target + y - 8, cell(rule, space, above, row, below))
@@ -69,13 +69,13 @@ def _walk(summary, cell, rule, space, here, target, stride):
 
 
 @njit(forceinline=True)
-def ghost_above(space, value):
+def above_first(space, value):
     """The row above the first: the last row of the lane before, or of the same lane, or dead cells."""
     return (from_lane_before(value) & load(space, 0)) | (value & load(space, 16))
 
 
 @njit(forceinline=True)
-def ghost_below(space, value):
+def below_last(space, value):
     return (from_lane_after(value) & load(space, 8)) | (value & load(space, 16))
 
 
@@ -96,13 +96,9 @@ def _row_cells(west, here, east):
 # ------------------------------------------------------------------------------------------ cell rules
 
 # Nine cells hold x + 2 (k + y + 2 z) live ones: low bits of the three row sums add to x + 2k, high bits to y + 2z.
-_exactly_one = ternary(
-    0b00010110, lambda b, x, y, z: b.and_(b.xor(b.xor(x, y), z), b.not_(b.and_(b.and_(x, y), z)))
-)
-# one ? y ^ z : not (y | z)
-_three_or_four = ternary(
-    0b01100001, lambda b, one, z, y: b.and_(b.not_(b.xor(b.xor(y, z), one)), b.not_(b.and_(y, z)))
-)
+_exactly_one = ternary(0b00010110, lambda b, x, y, z: b.and_(b.xor(b.xor(x, y), z), b.not_(b.and_(b.and_(x, y), z))))
+# Of the sums that leave the total 3 or 4: none of y and z with x + 2k in {0, 3}, y alone with {1, 2}, z alone with 0.
+_three_or_four = ternary(0b01100001, lambda b, one, z, y: b.and_(b.not_(b.xor(b.xor(y, z), one)), b.not_(b.and_(y, z))))
 _and_either = ternary(0b11100000, lambda b, candidate, x, y: b.and_(candidate, b.or_(x, y)))
 
 
@@ -133,9 +129,7 @@ def _totalistic(rule, space, above, row, below):
 
 @njit(forceinline=True)
 def _table(rule, space, above, row, below):
-    return _look_up(
-        space, rule, (above[0], above[1], above[2], row[0], row[1], row[2], below[0]), below[1], below[2]
-    )
+    return _look_up(space, rule, (above[0], above[1], above[2], row[0], row[1], row[2], below[0]), below[1], below[2])
 
 
 @intrinsic

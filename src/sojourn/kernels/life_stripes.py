@@ -17,7 +17,9 @@ _SIXTY_FOUR = np.uint64(64)
 
 @njit
 def fill_block(words, block, layout, first_board, origin):
+    """Put the rows from `origin` on of a board, or whole boards from `first_board` on, into a block."""
     ensemble, height, columns = words.shape
+    start = layout.base + 2 * layout.block_height * LANES
     for y in range(layout.block_height):
         for k0 in range(0, columns, 8):  # 8 x 8 words at a time: whole cache lines on both sides
             for lane in range(LANES):
@@ -25,42 +27,34 @@ def fill_block(words, block, layout, first_board, origin):
                 if layout.torus:
                     row %= height
                 inside = board < ensemble and 0 <= row < height
+                place = start + y * LANES + lane
                 for k in range(k0, min(k0 + 8, columns)):
-                    place = layout.base + ((k + 2) * layout.block_height + y) * LANES + lane
-                    block[place] = words[board, row, k] if inside else np.uint64(0)
-                for i in range(1, layout.packed):
-                    if board + i < ensemble:
-                        word = words[board + i, row, 0] << np.uint64(i * layout.width)
-                        block[layout.base + (2 * layout.block_height + y) * LANES + lane] |= word
+                    word = words[board, row, k] if inside else np.uint64(0)
+                    block[place + k * layout.block_height * LANES] = word
+                for i in range(1, min(layout.packed, ensemble - board)):
+                    block[place] |= words[board + i, row, 0] << np.uint64(i * layout.width)
     if columns > 1:
-        stripe(
-            block, FRAME, _HEADER, layout.base + 2 * layout.block_height * LANES, layout.block_height, columns
-        )
+        _stripe(block, start, layout.block_height, columns)
 
 
 @njit
-def empty_block(block, result, layout, first_board, origin, start, end, offset):
+def empty_block(block, result, layout, first_board, origin, first_row, end_row, offset):
+    """Put a block's rows from `first_row` to `end_row` of the board back into `result`."""
     ensemble, _, columns = result.shape
+    start = layout.base + offset * layout.block_height * LANES
     if columns > 1:
-        unstripe(
-            block,
-            FRAME,
-            _HEADER,
-            layout.base + offset * layout.block_height * LANES,
-            layout.block_height,
-            columns,
-        )
+        _unstripe(block, start, layout.block_height, columns)
     valid = _ALL >> np.uint64(64 * columns - layout.width)
     for y in range(layout.block_height):
         for k0 in range(0, columns, 8):
             for lane in range(LANES):
                 board, row = _source(layout, first_board, origin, lane, y)
-                if not start <= row < end:
+                if not first_row <= row < end_row:
                     continue
+                place = start + y * LANES + lane
                 for i in range(min(layout.packed, ensemble - board)):
                     for k in range(k0, min(k0 + 8, columns)):
-                        word = block[layout.base + ((k + offset) * layout.block_height + y) * LANES + lane]
-                        word >>= np.uint64(i * layout.width)
+                        word = block[place + k * layout.block_height * LANES] >> np.uint64(i * layout.width)
                         result[board + i, row, k] = word & valid if k == columns - 1 else word
 
 
@@ -74,6 +68,7 @@ def _source(layout, board, origin, lane, y):
 
 @njit
 def put_row(block, layout, row, offset, words):
+    """Put a striped row in its place among a block's lanes."""
     lane, y = divmod(row, layout.block_height)
     place = layout.base + (offset * layout.block_height + y) * LANES + lane
     for k in range(len(words)):
@@ -82,58 +77,58 @@ def put_row(block, layout, row, offset, words):
 
 @njit
 def get_row(block, layout, row, offset, words):
+    """The inverse of `put_row`."""
     lane, y = divmod(row, layout.block_height)
     place = layout.base + (offset * layout.block_height + y) * LANES + lane
     for k in range(len(words)):
         words[k] = block[place + k * layout.block_height * LANES]
 
 
-# ------------------------------------------------------------ striping, eight rows at once, one in a lane
+# ------------------------------------------------------------ striping, eight rows at once, one in each lane
 
 
 @njit
-def _stripe(space, scratch, row, columns_at, height, columns):
-    """Stripe `height` x 8 rows of `columns` words in place; `scratch` and `row` are room for 64 and columns + 1 vectors."""
-    stride = height * LANES
-    for at in range(columns_at, columns_at + stride, LANES):
+def _stripe(block, start, height, columns):
+    """Stripe the rows of the `columns` columns that begin at `start`, in place."""
+    stride, row = height * LANES, HEADER
+    for at in range(start, start + stride, LANES):
         for k in range(columns):
-            store(space, row + k * LANES, load(space, at + k * stride))
-        store(space, row + columns * LANES, fill(np.uint64(0)))
+            store(block, row + k * LANES, load(block, at + k * stride))
+        store(block, row + columns * LANES, fill(np.uint64(0)))
         for k0 in range(0, columns, 64):
-            for b in range(64):
+            for b in range(64):  # the 64 cells from n b + k0 on
                 word, bit = divmod(b * columns + k0, 64)
-                piece = shift_right(load(space, row + word * LANES), np.uint64(bit))
+                piece = shift_right(load(block, row + word * LANES), np.uint64(bit))
                 if bit > 0:
-                    piece = piece | shift_left(
-                        load(space, row + (word + 1) * LANES), _SIXTY_FOUR - np.uint64(bit)
-                    )
-                store(space, scratch + b * LANES, piece)
-            _transpose(space, scratch)
+                    rest = load(block, row + (word + 1) * LANES)
+                    piece = piece | shift_left(rest, _SIXTY_FOUR - np.uint64(bit))
+                store(block, FRAME + b * LANES, piece)
+            _transpose(block, FRAME)
             for k in range(k0, min(k0 + 64, columns)):
-                store(space, at + k * stride, load(space, scratch + (k - k0) * LANES))
+                store(block, at + k * stride, load(block, FRAME + (k - k0) * LANES))
 
 
 @njit
-def _unstripe(space, scratch, row, columns_at, height, columns):
+def _unstripe(block, start, height, columns):
     """The inverse of `_stripe`."""
-    stride = height * LANES
-    for at in range(columns_at, columns_at + stride, LANES):
+    stride, row = height * LANES, HEADER
+    for at in range(start, start + stride, LANES):
         for k in range(columns + 1):
-            store(space, row + k * LANES, fill(np.uint64(0)))
+            store(block, row + k * LANES, fill(np.uint64(0)))
         for k0 in range(0, columns, 64):
             for k in range(k0, k0 + 64):
-                word = load(space, at + k * stride) if k < columns else fill(np.uint64(0))
-                store(space, scratch + (k - k0) * LANES, word)
-            _transpose(space, scratch)
+                word = load(block, at + k * stride) if k < columns else fill(np.uint64(0))
+                store(block, FRAME + (k - k0) * LANES, word)
+            _transpose(block, FRAME)
             for b in range(64):
                 word, bit = divmod(b * columns + k0, 64)
-                piece = load(space, scratch + b * LANES)
+                piece = load(block, FRAME + b * LANES)
                 low, high = row + word * LANES, row + (word + 1) * LANES
-                store(space, low, load(space, low) | shift_left(piece, np.uint64(bit)))
+                store(block, low, load(block, low) | shift_left(piece, np.uint64(bit)))
                 if bit > 0:
-                    store(space, high, load(space, high) | shift_right(piece, _SIXTY_FOUR - np.uint64(bit)))
+                    store(block, high, load(block, high) | shift_right(piece, _SIXTY_FOUR - np.uint64(bit)))
         for k in range(columns):
-            store(space, at + k * stride, load(space, row + k * LANES))
+            store(block, at + k * stride, load(block, row + k * LANES))
 
 
 @njit

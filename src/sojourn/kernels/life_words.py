@@ -116,9 +116,7 @@ def _rotate(llvm_name):
     def rotate(typing, value):
         def generate(context, builder, signature, arguments):
             function_type = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-            function = cgutils.get_or_insert_function(
-                builder.module, function_type, f"llvm.{llvm_name}.v8i64"
-            )
+            function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{llvm_name}.v8i64")
             return builder.call(function, [arguments[0], arguments[0], ir.Constant(_VECTOR, [1] * LANES)])
 
         return words(words), generate
@@ -169,9 +167,7 @@ def emit_ternary(context, builder, table, formula, arguments):
         return formula(builder, *arguments)
     i32 = ir.IntType(32)
     function_type = ir.FunctionType(_VECTOR, [_VECTOR] * 3 + [i32])
-    instruction = cgutils.get_or_insert_function(
-        builder.module, function_type, "llvm.x86.avx512.pternlog.q.512"
-    )
+    instruction = cgutils.get_or_insert_function(builder.module, function_type, "llvm.x86.avx512.pternlog.q.512")
     return builder.call(instruction, [*arguments, ir.Constant(i32, table)])
 
 
