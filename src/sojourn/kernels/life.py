@@ -18,7 +18,7 @@ def pack(cells):
     """Pack boards of cells into words.
 
     Args:
-        cells: (ensemble, height, width), any dtype; nonzero is alive.
+        cells: (ensemble, height, width), integers or booleans; nonzero is alive.
 
     Returns:
         (ensemble, height, ceil(width / 64)) uint64; the unused high bits of a row's last word are 0.

@@ -105,6 +105,8 @@ class Identification:
         return f"The rule is {self.rule}, if it is {self.assuming}."
 
     def _seen(self) -> str:
+        if self.observations == 0:
+            return "No two frames are one step apart, so nothing was seen: simulate with save_every=1."
         seen = f"{512 - len(self.unseen)} of 512 neighbourhoods were seen, in {self.observations:,} observations"
         if self.contradictions:
             k, (member, time, y, x) = next(iter(self.contradictions.items()))
@@ -144,7 +146,7 @@ def identify_rule(
 
     Args:
         source: an object with a `.dataset` (a Trajectory), an xarray Dataset with `cell` (ensemble, time, y, x), or
-            an array (ensemble, time, y, x) or (time, y, x) of 0 and 1; consecutive frames are one step apart.
+            an array (ensemble, time, y, x) or (time, y, x) of 0 and 1; only frames one step apart count.
         boundary: "torus", "dead" (all outside is dead for ever) or "interior" (count only cells whose eight
             neighbours were recorded). Left out: what the data set says, else "interior".
         noise: None for exact data; a bound q in (0, 1/2) on the probability that an observed outcome is flipped; or
@@ -153,7 +155,7 @@ def identify_rule(
         confidence: of the claim `rule` for noisy data, in (0, 1).
 
     Raises:
-        InputError: unusable boards, frames not one step apart, cells other than 0 and 1, or a bad parameter.
+        InputError: unusable boards, cells other than 0 and 1, or a bad parameter.
     """
     if noise is not None and noise != "estimate" and not (isinstance(noise, float) and 0 < noise < 0.5):
         raise InputError(

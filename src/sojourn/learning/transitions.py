@@ -89,8 +89,11 @@ class Boards:
     Args:
         source: an object with a `.dataset`, an xarray Dataset with a variable `cell`, or an array.
 
+    Attributes:
+        one_step: (frames - 1,) bool, whether a frame and the next are one step apart; others show no single step.
+
     Raises:
-        InputError: no boards in `source`, fewer than two frames, or frames that are not one step apart.
+        InputError: no boards in `source`, or fewer than two frames.
     """
 
     def __init__(self, source: Any) -> None:
@@ -106,8 +109,6 @@ class Boards:
             parameters = dataset.attrs.get("parameters")
             known = parameters if isinstance(parameters, dict) else {}
             self.boundary = dataset.attrs.get("boundary", known.get("boundary"))
-            if "time" in dataset.coords:
-                _check_spacing(np.asarray(dataset["time"].values))
         else:
             self.cells = np.asarray(source)
             if self.cells.ndim == 3:
@@ -119,6 +120,10 @@ class Boards:
             )
         if self.shape[1] < 2 or 0 in self.shape:
             raise InputError(f"boards of shape {self.shape} show no step; give at least two frames in time")
+        times = np.arange(self.shape[1])
+        if hasattr(dataset, "data_vars") and "time" in dataset.coords:
+            times = np.asarray(dataset["time"].values)
+        self.one_step = np.diff(times) == 1
 
     def read(self, members: slice, times: slice) -> np.ndarray:
         """The boards of some members and frames as uint8."""
@@ -133,17 +138,6 @@ class Boards:
         return alive.astype(np.uint8)
 
 
-def _check_spacing(time: np.ndarray) -> None:
-    gaps = np.diff(time)
-    wrong = np.flatnonzero(gaps != 1)
-    if len(wrong):
-        at = int(wrong[0])
-        raise InputError(
-            f"frames {at} and {at + 1} are {gaps[at]:g} steps apart (time {time[at]:g} and {time[at + 1]:g}); "
-            "a rule shows only in frames one step apart: simulate with save_every=1"
-        )
-
-
 def _pieces(boards: Boards, boundary: str) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
     """(first member, time, first row, rows with one more above and below, the same rows one step later)."""
     members, frames, height, width = boards.shape
@@ -153,9 +147,11 @@ def _pieces(boards: Boards, boundary: str) -> Iterator[tuple[int, int, int, np.n
     block = max(group, min(members, _READ_CELLS // (2 * height * width)))
     span = max(1, _READ_CELLS // (block * height * width) - 1)
     for start in range(0, frames - 1, span):
+        if not boards.one_step[start : start + span].any():
+            continue
         for head in range(0, members, block):
             cells = boards.read(slice(head, head + block), slice(start, min(start + span, frames - 1) + 1))
-            for time in range(cells.shape[1] - 1):
+            for time in np.flatnonzero(boards.one_step[start : start + cells.shape[1] - 1]):
                 for member in range(0, len(cells), group):
                     for top in range(edge, height - edge, strip):
                         bottom = min(top + strip, height - edge)
@@ -164,4 +160,4 @@ def _pieces(boards: Boards, boundary: str) -> Iterator[tuple[int, int, int, np.n
                         if boundary == "dead":
                             before[:, (rows < 0) | (rows >= height)] = 0
                         after = cells[member : member + group, time + 1, top:bottom]
-                        yield head + member, start + time, top, before, after
+                        yield head + member, start + int(time), top, before, after
