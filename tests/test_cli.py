@@ -117,14 +117,16 @@ def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(monkeypatch, capsys)
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; sys.argv = ['sojourn', '--help']; from sojourn.cli import main; main(); print(sorted(sys.modules))"
+    code = (
+        "import sys; sys.argv = ['sojourn', '--help']; from sojourn.cli import main; main(); print(sorted(sys.modules))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not any(f"'{name}'" in out for name in ("torch", "numba", "xarray", "zarr", "matplotlib", "scipy"))
 
 
 @pytest.mark.slow
 def test_a_killed_experiment_resumes_to_the_same_bits(tmp_path):
-    """SIGKILL in every stage; the resumed run's results, metrics, weights and trajectories are those of an unbroken one."""
+    """Three SIGKILLs; results, metrics, weights and trajectories are those of an unbroken run."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     command = [sys.executable, "-m", "sojourn", "run", "life", *SMALL, "--out"]
     subprocess.run([*command, whole], check=True, capture_output=True)

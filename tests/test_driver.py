@@ -20,7 +20,7 @@ from sojourn import driver
 from sojourn.observers import Metrics, NonFiniteError, StopWhen
 
 sys.path.insert(0, str(Path(__file__).parent))
-from walk import Walk  # noqa: E402
+from walk import Walk
 
 
 def by_hand(walk, steps, ensemble, seed):
@@ -92,7 +92,8 @@ from walk import Walk
 import sojourn as sj
 from sojourn import trajectory
 trajectory._FLUSH_SECONDS = 0.002
-sj.simulate(Walk(places=300), steps=3000, save_every=3, ensemble=4, seed=2, out="walk.zarr", resume=True, progress=False)
+options = dict(steps=3000, save_every=3, ensemble=4, seed=2, progress=False)
+sj.simulate(Walk(places=300), out="walk.zarr", resume=True, **options)
 """
 
 

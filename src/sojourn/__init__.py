@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from sojourn.driver import simulate
     from sojourn.errors import InputError
     from sojourn.learning.certify import certify
     from sojourn.learning.identify import identify_rule
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from sojourn.processes.life.generations import Generations
     from sojourn.processes.life.life import Life
     from sojourn.processes.life.rule import Rule
-    from sojourn.driver import simulate
     from sojourn.trajectory import Trajectory
 
 

@@ -8,16 +8,17 @@ import torch
 
 import sojourn as sj
 from sojourn.learning.certificate import Certificate
-from sojourn.learning.certify import _stage_by_stage, _windows, certify, neighbourhood_logits, rounding_bound
+from sojourn.learning.certify import _stage_by_stage, certify, neighbourhood_logits, rounding_bound
 from sojourn.learning.intervals import NEIGHBOURHOODS
 from sojourn.learning.learned_life import LearnedLife
 from sojourn.learning.networks import LifeNetwork
+from sojourn.learning.two_steps import certify_windows
 
 LIFE = sj.Rule.parse("B3/S23").table
 
 
 def life_by_hand(steps=1, slack=0.4, plateau=1.0):
-    """The exact solution: z = 2 neighbours + centre; alive iff z is 5, 6 or 7; h1 = relu(z - 7 - s), h2 = relu(5 - s - z)."""
+    """The solution: z = 2 neighbours + centre, alive iff 5 <= z <= 7; h1 = relu(z - 7 - s), h2 = relu(5 - s - z)."""
     network = LifeNetwork(steps)
     with torch.no_grad():
         for k, (conv, mix) in enumerate(zip(network.conv, network.mix, strict=True)):
@@ -84,13 +85,13 @@ def test_composition_is_proved_stage_by_stage(steps):
 
 
 def test_two_steps_by_all_windows_agrees():
-    right = _windows(life_by_hand(2), "B3/S23", LIFE)
+    right = certify_windows(life_by_hand(2), "B3/S23", LIFE)
     assert right.exact
     assert right.kind == "exhaustive"
     assert right.margin == pytest.approx(4.0)
     table = LIFE.copy()
     table[0b111_111_111] ^= 1
-    wrong = _windows(life_by_hand(2), map_rule(table), table)
+    wrong = certify_windows(life_by_hand(2), map_rule(table), table)
     assert not wrong.exact
     assert wrong.counterexamples
     for case in wrong.counterexamples:  # each is a true difference of the two rules' second iterates

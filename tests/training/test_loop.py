@@ -27,13 +27,22 @@ def noisy_bowl(model, step):
 
 def test_finds_the_minimum():
     model = Point()
-    train(model, lambda m, _: 0.5 * (m.x - TARGET).square().sum(), Training(steps=400, learning_rate=0.05), progress=False)
+    train(
+        model, lambda m, _: 0.5 * (m.x - TARGET).square().sum(), Training(steps=400, learning_rate=0.05), progress=False
+    )
     torch.testing.assert_close(model.x.detach(), TARGET, atol=1e-5, rtol=0)
 
 
 def test_equals_adamw_by_hand():
     settings = Training(
-        steps=30, learning_rate=0.1, warmup=5, floor=0.1, weight_decay=0.02, betas=(0.8, 0.95), clip=0.7, average_half_life=4.0
+        steps=30,
+        learning_rate=0.1,
+        warmup=5,
+        floor=0.1,
+        weight_decay=0.02,
+        betas=(0.8, 0.95),
+        clip=0.7,
+        average_half_life=4.0,
     )
     model = Point()
     train(model, lambda m, _: 0.5 * (m.x - TARGET).square().sum(), settings, progress=False)

@@ -62,7 +62,14 @@ class LearnLife(Experiment):
 
     def run(self, run: Run) -> list[str]:
         pairs = training_pairs(
-            self.rule, self.boards, self.side, self.density, self.seed, progress=False, out=run.path / "boards.zarr", resume=True
+            self.rule,
+            self.boards,
+            self.side,
+            self.density,
+            self.seed,
+            progress=False,
+            out=run.path / "boards.zarr",
+            resume=True,
         )
         exact, network, certificate = self._learn(run, pairs)
         truth, learned, differing = self._roll(run, network)
@@ -98,9 +105,7 @@ class LearnLife(Experiment):
         options = {"steps": self.steps, "save_every": self.save_every, "seed": self.seed, "resume": True}
         truth = simulate(Life(self.rule, shape), start, out=run.path / "trajectory.zarr", **options)
         learned = simulate(LearnedLife(network, shape), start, out=run.path / "learned.zarr", **options)
-        differing = sum(
-            int((truth.state(k)["cell"] != learned.state(k)["cell"]).sum()) for k in range(len(truth))
-        )
+        differing = sum(int((truth.state(k)["cell"] != learned.state(k)["cell"]).sum()) for k in range(len(truth)))
         return truth, learned, differing
 
     def _draw(self, run: Run, network: LifeNetwork, truth: Trajectory, learned: Trajectory) -> None:
@@ -125,12 +130,11 @@ class LearnLife(Experiment):
         cells = self.boards * self.side**2
         found = identify_rule(pairs)
         return [
-            f"[bold]{exact} of {self.networks}[/] networks of 25 parameters learned {self.rule} from {cells:,} cells and "
-            f"their successors, and were proved exact.",
+            f"[bold]{exact} of {self.networks}[/] networks of 25 parameters learned {self.rule} from {cells:,} cells "
+            f"and their successors, and were proved exact.",
             f"The best: {certificate.statement}",
             f"Run beside the truth from an unseen {self.soup} x {self.soup} soup for {self.steps:,} generations: "
             f"[bold]{differing:,}[/] of {truth.dataset['cell'].size:,} compared cells differ.",
             f"The boards alone say: {found.rule or 'no single rule'}.",
             f"Look at {run.path / 'figures'}: learning.png, neighbourhoods.png, rollout.png, film.mp4.",
         ]
-

@@ -1,7 +1,7 @@
 """Two-state cellular automata on the eight nearest neighbours, 64 cells to a machine word.
 
 Bit j of ``words[e, y, k]`` is the cell at x = 64 k + j of row y of board e. The kernels equal `steps` applications of
-`sojourn.processes.life.Life.step`, bit for bit, for any number of threads.
+`sojourn.processes.life.life.Life.step`, bit for bit, for any number of threads.
 """
 
 import numpy as np

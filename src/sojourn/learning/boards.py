@@ -34,7 +34,9 @@ class SeenNeighbourhoods(NamedTuple):
         return 0.5 * dead / dead.sum().clamp(min=1), 0.5 * self.alive / self.alive.sum().clamp(min=1)
 
 
-def training_pairs(rule: str, boards: int = 64, side: int = 32, density: float = 0.38, seed: int = 0, **options) -> Trajectory:
+def training_pairs(
+    rule: str, boards: int = 64, side: int = 32, density: float = 0.38, seed: int = 0, **options
+) -> Trajectory:
     """Random torus boards and their successors: a trajectory of one step with `boards` members."""
     life = Life(rule, (side, side), density=density)
     return simulate(life, steps=1, save_every=1, ensemble=boards, seed=seed, **options)

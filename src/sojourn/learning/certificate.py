@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
+
 from sojourn.errors import InputError
 from sojourn.runs import write_json
+
+Model = Callable[[torch.Tensor], torch.Tensor]
+"""float boards (batch, 1, height, width) on a torus -> logits of that shape; alive above zero."""
 
 Kind = Literal["exhaustive", "compositional", "statistical"]
 
@@ -78,6 +85,12 @@ class Certificate:
                 f"load the weights that were certified"
             )
         return certify(model, self.rule, steps=self.steps)
+
+
+def case(cells: np.ndarray, side: int, expected: int) -> dict[str, Any]:
+    """A counterexample: the rows of the window, what the rule gives, and what the network gave."""
+    lines = ["".join(map(str, row)) for row in np.asarray(cells).reshape(side, side)]
+    return {"cells": lines, "expected": expected, "given": 1 - expected}
 
 
 def _brief(digest: str | None) -> str:

@@ -73,7 +73,7 @@ def relu(x: Box) -> Box:
 
 
 def through_stage(stage: Stage, dead: Box, live: Box) -> Box:
-    """Outputs (512, m) of a stage for all neighbourhoods of cells whose channels lie in `dead` or `live` (channels,)."""
+    """Outputs (512, m) for all neighbourhoods of cells whose channels lie in `dead` or `live` (channels,)."""
     alive = NEIGHBOURHOODS[:, None, :] == 1  # (512, channels, 9)
     low = np.where(alive, live.low[:, None], dead.low[:, None]).reshape(512, -1)
     high = np.where(alive, live.high[:, None], dead.high[:, None]).reshape(512, -1)

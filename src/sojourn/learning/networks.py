@@ -118,7 +118,7 @@ class LifeNetworks(nn.Module):
         return self.read(self.stage(0, cells))
 
     def stage(self, k: int, around: torch.Tensor) -> torch.Tensor:
-        """Stage k: (replicas, channels * 9, places), or (channels * 9, places) for all alike -> (replicas, m, places)."""
+        """Stage k: (replicas, channels * 9, places), or without replicas for all alike -> (replicas, m, places)."""
         conv, conv_bias, mix, mix_bias = self.stage_parameters(k)
         if around.ndim == 2:
             hidden = (conv.flatten(0, 1) @ around).unflatten(0, conv.shape[:2]) + conv_bias

@@ -99,9 +99,7 @@ def learn_one_step(
             "right": float(right.float().mean()),
         }
 
-    train(
-        networks, objective, training, run=run, stage=stage, measure=measure, after_step=shake, progress=progress
-    )
+    train(networks, objective, training, run=run, stage=stage, measure=measure, after_step=shake, progress=progress)
     networks.rounding = networks.leak = 0.0
 
 

@@ -1,6 +1,6 @@
 """Generations automata: a cell that fails to survive ages through states 2, 3, ... before it is dead again.
 
-    0 -> 1 on birth; 1 -> 1 on survival, else 2 (or 0 with two states); k -> k+1; C-1 -> 0.  Only state 1 is counted.
+0 -> 1 on birth; 1 -> 1 on survival, else 2 (or 0 with two states); k -> k+1; C-1 -> 0.  Only state 1 is counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two-state cellular automata of radius 1, the Game of Life among them, as a deterministic Markov process.
 
-    x_{t+1}(y, x) = table[256 NW + 128 N + 64 NE + 32 W + 16 C + 8 E + 4 SW + 2 S + 1 SE]
+x_{t+1}(y, x) = table[256 NW + 128 N + 64 NE + 32 W + 16 C + 8 E + 4 SW + 2 S + 1 SE]
 """
 
 from __future__ import annotations
