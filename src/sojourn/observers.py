@@ -89,12 +89,12 @@ class ProgressBar:
 
     every: int | None = None
 
-    def __init__(self, title: str, start: int, steps: int) -> None:
+    def __init__(self, title: str, start: int, steps: int, unit: str = "steps") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        self.start, self.begun = start, time.monotonic()
+        self.start, self.unit, self.begun = start, unit, time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -112,7 +112,9 @@ class ProgressBar:
 
     def see(self, step: int, state: State) -> bool:
         rate = (step - self.start) / max(time.monotonic() - self.begun, 1e-9)
-        self.bar.update(self.task, completed=step, rate=f"{rate:,.0f} steps/s")
+        self.bar.update(
+            self.task, completed=step, rate=f"{rate:,.3g} {self.unit}/s" if rate < 10 else f"{rate:,.0f} {self.unit}/s"
+        )
         return False
 
     def close(self) -> None:

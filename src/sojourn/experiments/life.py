@@ -32,7 +32,8 @@ class LearnLife(Experiment):
 
     Args:
         rule: the rule that makes the boards; the learners never see it.
-        networks: how many networks of 25 parameters train at once.
+        networks: how many networks train at once.
+        width: overcompleteness m of the networks; 1 is the minimal one of 25 parameters.
         boards: number of training boards.
         side: their height and width.
         density: their share of live cells.
@@ -44,6 +45,7 @@ class LearnLife(Experiment):
 
     rule: str = "B3/S23"
     networks: int = 64
+    width: int = 1
     boards: int = 64
     side: int = 32
     density: float = 0.38
@@ -54,7 +56,7 @@ class LearnLife(Experiment):
 
     def __post_init__(self) -> None:
         Rule.parse(self.rule)
-        for name in ("networks", "boards", "side", "soup", "steps", "save_every"):
+        for name in ("networks", "width", "boards", "side", "soup", "steps", "save_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} is below 1; use a whole number above zero")
         Life(self.rule, (self.side, self.side), density=self.density)
@@ -84,12 +86,12 @@ class LearnLife(Experiment):
             compared_cells=int(truth.dataset["cell"].size),
             differing_cells=differing,
         )
-        return self._story(run, pairs, exact, certificate, truth, differing)
+        return self._story(run, pairs, exact, network, certificate, truth, differing)
 
     def _learn(self, run: Run, pairs: Trajectory) -> tuple[int, LifeNetwork, Certificate]:
         """Trains, certifies every network, and keeps the one with the widest margin."""
         noise = Noise(self.seed)
-        networks = LifeNetworks(self.networks, noise=noise.split("weights"))
+        networks = LifeNetworks(self.networks, width=self.width, noise=noise.split("weights"))
         learn_one_step(networks, collapse(pairs), noise=noise.split("shake"), run=run)
         singles = [networks.pick(k) for k in range(self.networks)]
         certificates = [certify(single, self.rule) for single in singles]
@@ -110,8 +112,10 @@ class LearnLife(Experiment):
 
     def _draw(self, run: Run, network: LifeNetwork, truth: Trajectory, learned: Trajectory) -> None:
         folder = run.folder("figures")
-        figures.save(figures.learning_curve(run.metrics("training"), self.networks), folder / "learning.png")
-        title = f"What one network of 25 parameters says of all 512 neighbourhoods ({self.rule})"
+        size = network.parameter_count
+        title = f"{self.networks} networks of {size} parameters learn {self.rule} from boards"
+        figures.save(figures.learning_curve(run.metrics("training"), title), folder / "learning.png")
+        title = f"What one network of {size} parameters says of all 512 neighbourhoods ({self.rule})"
         figures.save(figures.neighbourhoods(neighbourhood_logits(network), title), folder / "neighbourhoods.png")
         soup, true, ours = (t.state(k)["cell"][0].numpy() for t, k in ((truth, 0), (truth, -1), (learned, -1)))
         figures.save(figures.rollout(soup, true, ours, self.steps), folder / "rollout.png")
@@ -126,12 +130,12 @@ class LearnLife(Experiment):
         boards = (iter(t.dataset["cell"].values[0]) for t in (truth, learned))
         write_film(path, figures.side_by_side(*boards), rate=24)
 
-    def _story(self, run, pairs, exact, certificate, truth, differing) -> list[str]:
-        cells = self.boards * self.side**2
-        found = identify_rule(pairs)
+    def _story(self, run, pairs, exact, network, certificate, truth, differing) -> list[str]:
+        cells, found = self.boards * self.side**2, identify_rule(pairs)
+        hint = "" if exact else f" Wider ones may: try --width {self.width + 2}."
         return [
-            f"[bold]{exact} of {self.networks}[/] networks of 25 parameters learned {self.rule} from {cells:,} cells "
-            f"and their successors, and were proved exact.",
+            f"[bold]{exact} of {self.networks}[/] networks of {network.parameter_count} parameters learned {self.rule} "
+            f"from {cells:,} cells and their successors, and were proved exact.{hint}",
             f"The best: {certificate.statement}",
             f"Run beside the truth from an unseen {self.soup} x {self.soup} soup for {self.steps:,} generations: "
             f"[bold]{differing:,}[/] of {truth.dataset['cell'].size:,} compared cells differ.",

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
-def learning_curve(rows: list[dict[str, Any]], networks: int) -> Figure:
+def learning_curve(rows: list[dict[str, Any]], title: str) -> Figure:
     """Loss of the networks, and the share that is right on every neighbourhood seen, against training steps."""
-    figure, (upper, lower) = _new(2, 1, figsize=(6.8, 5.2), sharex=True)
+    figure, (upper, lower) = new(2, 1, figsize=(6.8, 5.2), sharex=True)
     steps, last = [row["step"] for row in rows], rows[-1]["step"]
     low, high = [r["loss_best"] for r in rows], [r["loss_worst"] for r in rows]
     upper.fill_between(steps, low, high, color=BLUE, alpha=0.2, lw=0, label="best to worst")
     upper.plot(steps, [r["loss_median"] for r in rows], color=BLUE, label="median")
-    upper.set(yscale="log", ylabel="loss", title=f"{networks} networks of 25 parameters learn a rule from boards")
+    upper.set(yscale="log", ylabel="loss", title=title)
     upper.legend(frameon=False, loc="lower left")
     lower.plot(steps, [100 * r["right"] for r in rows], color=ORANGE)
     lower.set(xlabel="training step", ylabel="right on all\nneighbourhoods seen (%)", ylim=(0, 104), xlim=(0, last))
@@ -39,7 +39,7 @@ def neighbourhoods(logits: np.ndarray, title: str) -> Figure:
     """Every 3x3 neighbourhood as a tile, by centre and number of live neighbours; hue is the network's answer."""
     from matplotlib.colors import to_rgb
 
-    figure, axes = _new(2, 1, figsize=(8.6, 4.3))
+    figure, axes = new(2, 1, figsize=(8.6, 4.3))
     strength = np.log1p(np.abs(logits)) / np.log1p(np.abs(logits).max())
     for centre, axis in enumerate(axes):
         pixels = np.ones((_ROWS * 4 + 1, 9 * _PITCH, 3))
@@ -71,7 +71,7 @@ def neighbourhoods(logits: np.ndarray, title: str) -> Figure:
 
 def rollout(soup: np.ndarray, truth: np.ndarray, learned: np.ndarray, steps: int, window: int = 128) -> Figure:
     """A soup, the true and the learned board after `steps`, and where they differ; a window of them is drawn."""
-    figure, axes = _new(1, 4, figsize=(11.0, 3.1))
+    figure, axes = new(1, 4, figsize=(11.0, 3.1))
     differing = int((truth != learned).sum())
     boards = [
         (soup, "an unseen soup"),
@@ -99,6 +99,16 @@ def side_by_side(truth: Iterator[np.ndarray], learned: Iterator[np.ndarray], sca
         yield np.concatenate([left, gap, right], axis=1).repeat(scale, 0).repeat(scale, 1)
 
 
+def new(rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
+    """A figure and its axes, drawn without a screen."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, layout="constrained", **options)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Writes a PNG for print, atomically, and closes the figure."""
     import matplotlib.pyplot as plt
@@ -115,12 +125,3 @@ _PITCH = 4 * _COLUMNS + 6
 
 def _around(index: int) -> int:
     return int(NEIGHBOURHOODS[index].sum() - NEIGHBOURHOODS[index, 4])
-
-
-def _new(rows: int, columns: int, **options: Any):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(rows, columns, layout="constrained", **options)

@@ -129,8 +129,8 @@ def _stage_by_stage(network: LifeNetwork, rule: str, table: np.ndarray) -> Certi
     exact = margin > 0
     verdict = (
         f"Proved: each of the {network.steps} stages computes {rule} on the encoding it receives, for all 512 "
-        f"neighbourhoods and all values in the encoding's intervals, rounding included; so the network is {rule} applied "
-        f"{network.steps} times, on every grid (least logit {margin:.3g})."
+        f"neighbourhoods and all values in the encoding's intervals, rounding included; so the network is {rule} "
+        f"applied {network.steps} times, on every grid (least logit {margin:.3g})."
         if exact
         else f"Not proved: the stages' intervals overlap (least logit {margin:.3g})."
     )

@@ -60,6 +60,11 @@ class LifeNetwork(nn.Module):
         return network
 
     @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases: 23 n + 2 at width 1."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the weights, so that a record can say which network it means."""
         total = hashlib.sha256()
@@ -119,16 +124,20 @@ class LifeNetworks(nn.Module):
 
     def stage(self, k: int, around: torch.Tensor) -> torch.Tensor:
         """Stage k: (replicas, channels * 9, places), or without replicas for all alike -> (replicas, m, places)."""
+        return functional.leaky_relu(self.pre_activations(k, around)[1], self.leak)
+
+    def pre_activations(self, k: int, around: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What stage k's hidden (replicas, 2m, places) and outer (replicas, m, places) units take their ReLU of."""
         conv, conv_bias, mix, mix_bias = self.stage_parameters(k)
         if around.ndim == 2:
             hidden = (conv.flatten(0, 1) @ around).unflatten(0, conv.shape[:2]) + conv_bias
         else:
             hidden = torch.baddbmm(conv_bias, conv, around)
         if self.rounding > 0:
-            hidden = 0.5 * (hidden + torch.sqrt(hidden * hidden + self.rounding**2) - self.rounding)
+            fired = 0.5 * (hidden + torch.sqrt(hidden * hidden + self.rounding**2) - self.rounding)
         else:
-            hidden = torch.relu(hidden)
-        return functional.leaky_relu(torch.baddbmm(mix_bias, mix, hidden), self.leak)
+            fired = torch.relu(hidden)
+        return hidden, torch.baddbmm(mix_bias, mix, fired)
 
     def read(self, x: torch.Tensor) -> torch.Tensor:
         """The readout: (replicas, m, places) -> logits (replicas, places)."""

@@ -11,6 +11,8 @@ No network is restarted, redrawn or told about another; what is judged is the pl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -99,8 +101,20 @@ def learn_one_step(
             "right": float(right.float().mean()),
         }
 
-    train(networks, objective, training, run=run, stage=stage, measure=measure, after_step=shake, progress=progress)
+    with one_thread():
+        train(networks, objective, training, run=run, stage=stage, measure=measure, after_step=shake, progress=progress)
     networks.rounding = networks.leak = 0.0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: these tensors are small, and threads that wait for each other cost more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def plainly_right(networks: LifeNetworks, seen: SeenNeighbourhoods) -> torch.Tensor:
