@@ -1,10 +1,13 @@
 """A recipe for the minimal networks of n steps, from boards and their n-step futures alone.
 
-The n stages share their weights: the rule that acts each step is one rule. Gradients through n stages of Life are no
-guide (plain training fails from n = 3 on), so a network is first *searched*, by an evolution strategy on its own loss over
-nine numbers a stage (all eight neighbours weighted alike), then *sharpened* by gradients on all 25: its stage is pressed to
-be, with margins, the binary rule that it already is. Whether that rule is the right one, only the futures say: a network
-that misses one cell of fresh boards goes back to the search. No stage, no intermediate board and no rule is ever shown.
+The n stages share their weights, because one rule acts at each step. Gradients through n stages are a poor guide (at
+n = 4 and 5 they led nowhere), so a network is first *searched*: an evolution strategy on its own loss, over nine
+numbers for the stage, with all eight neighbours weighted alike. Then it is *sharpened* by gradients on all its weights:
+the stage is pressed to be, with margins, the binary rule that it already is. Whether that is the right rule, only the
+futures say: a network that misses one cell of them goes back to the search. No intermediate board and no rule is shown.
+
+What this is not: gradient descent from the initial weights. The search may draw a hidden unit, or both, afresh, and
+keeps such a change only if that network's own loss does not rise.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ _HIDDEN_MARGIN, _DEAD_MARGIN = 0.3, 0.5  # of a stage whose live cells are worth
 
 
 class Futures(NamedTuple):
-    """Pairs of boards n steps apart: (2, boards, side, side) uint8, settled boards with flipped cells first, then soups."""
+    """Pairs of boards n steps apart: (2, boards, side, side) uint8; settled boards with flips, then soups."""
 
     before: np.ndarray
     after: np.ndarray
@@ -53,7 +56,7 @@ class Found(NamedTuple):
     tries: int
 
 
-def futures(rule: str, steps: int, *, boards: int = 1024, side: int = 32, seed: int = 0) -> Futures:
+def futures(rule: str, steps: int, *, boards: int = 512, side: int = 32, seed: int = 0) -> Futures:
     """Random torus boards and what they are after `steps` steps, which is all that a learner sees.
 
     Half are what a multiple of `steps` (near 120) made of soups of density 0.1 to 0.5, with up to 10% of the cells
@@ -93,7 +96,10 @@ def learn_many_steps(
     threads = os.cpu_count() or 1
     found: list[Found] = []
     with one_thread(), ThreadPoolExecutor(threads) as pool:
-        jobs = [pool.submit(_learn_one, steps, data, noise.members(k), trials) for k in range(first, count)]
+        starts = LifeNetworks(count, noise=noise.split("weights"))
+        jobs = [
+            pool.submit(_learn_one, starts.pick(k), steps, data, noise.members(k), trials) for k in range(first, count)
+        ]
         try:
             for k, job in enumerate(jobs, first):
                 found.append(job.result())
@@ -105,8 +111,7 @@ def learn_many_steps(
     return found
 
 
-def _learn_one(steps: int, data: Futures, noise: Noise, trials: int) -> Found:
-    start = LifeNetworks(1, noise=noise.split("weights")).pick(0)
+def _learn_one(start: LifeNetwork, steps: int, data: Futures, noise: Noise, trials: int) -> Found:
     theta, progress = _isotropic(start), np.zeros(2, np.int64)
     own = noise.split("search")
     random = np.array([0, 0, own.first_member, own.stream, own.seed & 0xFFFFFFFF, own.seed >> 32], np.uint32)
@@ -128,7 +133,7 @@ def sharpen(theta: np.ndarray) -> LifeNetwork:
     Live cells are to be worth 1, with both hidden units at most -0.3 there; dead cells' pre-activations at most -0.5.
     The targets are the stage's own answers on the 512 neighbourhoods, so nothing new is learned here.
     """
-    networks = LifeNetworks(1, noise=Noise(0))
+    networks = LifeNetworks(1, noise=None)
     _write(networks, theta)
     cells = torch.from_numpy(NEIGHBOURHOODS.T.copy()).float()
     with torch.no_grad():
@@ -172,7 +177,7 @@ def _isotropic(network: LifeNetwork) -> np.ndarray:
 
 
 def _write(networks: LifeNetworks, theta: np.ndarray) -> None:
-    """Sets a one-step network to the stage `theta`, its hidden units scaled to ring weights of size 1; logit 8 y - 4."""
+    """Sets a one-step network to the stage `theta`, its ring weights scaled to size 1; the logit is 8 y - 4."""
     values = torch.from_numpy(theta)
     w = networks.weights
     with torch.no_grad():

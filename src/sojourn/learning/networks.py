@@ -82,7 +82,8 @@ class LifeNetworks(nn.Module):
     Args:
         replicas: how many.
         steps, width: as in LifeNetwork.
-        noise: where the initial weights are drawn from: uniform(+-1/sqrt(fan in)), PyTorch's default for convolutions.
+        noise: where the initial weights are drawn from: uniform(+-1/sqrt(fan in)), PyTorch's default for convolutions;
+            None leaves them zero, to be filled.
 
     Attributes:
         rounding, leak: a training may soften the units: the inner one to (u + sqrt(u^2 + rounding^2) - rounding)/2,
@@ -91,7 +92,7 @@ class LifeNetworks(nn.Module):
     A network's initial weights depend on the seed and its own number, not on how many others there are.
     """
 
-    def __init__(self, replicas: int, steps: int = 1, width: int = 1, *, noise: Noise) -> None:
+    def __init__(self, replicas: int, steps: int = 1, width: int = 1, *, noise: Noise | None) -> None:
         super().__init__()
         self.replicas, self.steps, self.width = replicas, steps, width
         self.rounding, self.leak = 0.0, 0.0
@@ -105,8 +106,10 @@ class LifeNetworks(nn.Module):
         shapes["readout_bias"] = (1, 1), width
         self.weights = nn.ParameterDict()
         for name, (shape, fan_in) in shapes.items():
-            uniform = noise.split(name).uniform(0, replicas, shape)
-            self.weights[name] = nn.Parameter((2 * uniform - 1) / fan_in**0.5)
+            start = torch.zeros(replicas, *shape)
+            if noise is not None:
+                start = (2 * noise.split(name).uniform(0, replicas, shape) - 1) / fan_in**0.5
+            self.weights[name] = nn.Parameter(start)
 
     def forward(self, boards: torch.Tensor) -> torch.Tensor:
         """Logits (replicas, batch, height, width) of torus boards (batch, height, width)."""

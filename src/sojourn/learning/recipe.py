@@ -108,7 +108,7 @@ def learn_one_step(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: these tensors are small, and threads that wait for each other cost more than they bring."""
+    """PyTorch on one thread: the tensors are small, and threads that wait for each other cost more than they bring."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
