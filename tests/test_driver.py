@@ -79,6 +79,9 @@ def test_resume_after_an_exception_is_exact(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         sj.simulate(Walk(), steps=400, save_every=20, seed=5, out=out, observers=[Trip()])
     assert 0 < len(sj.Trajectory.open(out)) < 21
+    with pytest.raises(sj.InputError, match="was begun from another 'x'"):
+        other = {"x": torch.ones(1, 5, dtype=torch.float64)}
+        sj.simulate(Walk(), other, steps=400, save_every=20, seed=5, out=out, resume=True)
     resumed = sj.simulate(Walk(), steps=400, save_every=20, seed=5, out=out, resume=True)
     whole = sj.simulate(Walk(), steps=400, save_every=20, seed=5)
     xr.testing.assert_equal(resumed.dataset.load(), whole.dataset)
@@ -163,7 +166,9 @@ def test_a_field_that_stops_being_finite_ends_the_run_and_keeps_the_frames(tmp_p
         ({"steps": 1, "save_every": 0}, "save_every=0 is below 1"),
         ({"steps": 1, "ensemble": 0}, "ensemble=0 is not possible"),
         ({"steps": 10**9, "save_every": 1, "ensemble": 1000}, "GB of memory"),
+        ({"steps": 10**15, "save_every": 1, "out": "w.zarr"}, "1,000,000,000,000,001 frames"),
         ({"steps": 1, "seed": 2**64}, "is not in"),
+        ({"steps": 1, "device": "abacus"}, "device='abacus' is not here"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -186,3 +191,5 @@ def test_bad_states(tmp_path):
     sj.simulate(Walk(), steps=4, out=tmp_path / "w.zarr")
     with pytest.raises(sj.InputError, match="was begun with seed=0, not 1"):
         sj.simulate(Walk(), steps=4, out=tmp_path / "w.zarr", resume=True, seed=1)
+    with pytest.raises(sj.InputError, match="was begun with save_every=None, not 2"):
+        sj.simulate(Walk(), steps=4, out=tmp_path / "w.zarr", resume=True, save_every=2)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 
 import sojourn
@@ -68,12 +69,15 @@ def simulate(
         raise InputError(
             f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}"
         )
+    _check_memory(process, members, _frames(steps, save_every), stored=out is not None)
+    target = _device(device)
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
         "process": type(process).__name__,
         "parameters": _plain(asdict(process)),
         "seed": seed,
         "steps": steps,
+        "save_every": save_every,
         "ensemble": members,
         "sojourn_version": sojourn.__version__,
     }
@@ -81,11 +85,11 @@ def simulate(
     writer, start = _writer(process, out, resume, members, marks, plan)
     if isinstance(writer, Trajectory):
         return writer
-    if start > 0:
-        state = Trajectory.open(writer.path).state()  # type: ignore[union-attr]
+    if writer.committed:
+        state = _resumed(Trajectory.open(writer.path), state)  # type: ignore[union-attr]
     elif state is None:
         state = process.initial(members, noise.split("initial"))
-    state = {name: value.to(device or value.device) for name, value in state.items()}
+    state = {name: value.to(target or value.device) for name, value in state.items()}
     watching: list[Observer] = [FiniteGuard(), *observers]
     if progress:
         watching.append(ProgressBar(type(process).__name__, start, steps))
@@ -144,7 +148,6 @@ def _marks(steps: int, save_every: int | None) -> np.ndarray:
 def _writer(process, out, resume, members, marks, plan):
     """A writer and the step to go on from; or a finished trajectory, where there is nothing left to do."""
     if out is None:
-        _check_memory(process, members, len(marks))
         return MemoryWriter(process, members, marks, plan), 0
     path = Path(out)
     if not resume or not (path / "zarr.json").exists():
@@ -162,14 +165,39 @@ def _writer(process, out, resume, members, marks, plan):
     return writer, int(marks[writer.committed - 1]) if writer.committed else 0
 
 
-def _check_memory(process: Process, members: int, frames: int) -> None:
+def _resumed(path: Trajectory, given: State | None) -> State:
+    """The last frame of a store, whose first frame must be the state that is given again, if one is."""
+    for name, value in path.state(0).items() if given else ():
+        if not torch.equal(value, given[name].cpu()):  # type: ignore[index]
+            raise InputError(f"{path.path} was begun from another {name!r}; resume from the same state, or elsewhere")
+    return path.state()
+
+
+def _device(name: str | None) -> torch.device | None:
+    """The device of that name; InputError if there is none."""
+    try:
+        device = None if name is None else torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device={name!r} is not here; use cpu, or look at what `sojourn doctor` finds") from None
+    return device
+
+
+def _frames(steps: int, save_every: int | None) -> int:
+    return -(-steps // (save_every or max(steps, 1))) + 1
+
+
+def _check_memory(process: Process, members: int, frames: int, stored: bool) -> None:
+    """Raises InputError unless the frames, or those in flight and the time axis of a store, fit in free memory."""
     import psutil
 
-    needed, free = state_bytes(process, members) * frames, psutil.virtual_memory().available
+    needed = state_bytes(process, members) * (4 if stored else frames) + 16 * frames
+    free = psutil.virtual_memory().available
     if needed > 0.8 * free:
+        remedy = "save fewer with save_every=" + ("" if stored else ", or pass out= to write them to disk")
         raise InputError(
-            f"{frames} frames need {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "
-            f"pass out= to write them to disk, or save fewer with save_every="
+            f"{frames:,} frames of {members:,} members need {needed / 1e9:,.1f} GB of memory and {free / 1e9:.1f} GB "
+            f"are free; {remedy}"
         )
 
 

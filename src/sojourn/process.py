@@ -6,9 +6,7 @@ x_{t+1} = step(x_t, t, noise)          noise: counter-based, a pure function of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
@@ -74,19 +72,6 @@ class Process(ABC):
             if tuple(value.shape[1:]) != field.shape or value.ndim == 0 or value.shape[0] == 0:
                 wanted = ", ".join(["ensemble", *map(str, field.shape)])
                 raise InputError(f"state field {name!r} has shape {tuple(value.shape)}; needed is ({wanted})")
-
-    def spec(self) -> dict[str, Any]:
-        """The process as plain data: its registered name and its fields (for the run record)."""
-        return {"process": type(self).__name__, **asdict(self)}
-
-
-def field_names(process_class: type[Process]) -> list[str]:
-    """Names of the physical parameters of a process class."""
-    return [field.name for field in fields(process_class)]
-
-
-Observable = Callable[[State], dict[str, float]]
-"""Numbers read off a state, such as a population or an energy."""
 
 
 def state_bytes(process: Process, ensemble: int) -> int:

@@ -10,7 +10,7 @@ import torch
 from sojourn.learning.networks import LifeNetwork
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
-from sojourn.processes.life.life import Boundary, check_density, check_grid
+from sojourn.processes.life.life import Boundary, cell_field, check_density, check_grid, random_cells
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class LearnedLife(Process):
         check_density(self.density)
 
     def fields(self) -> dict[str, Field]:
-        return {"cell": Field(("y", "x"), tuple(self.shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
+        return cell_field(self.shape)
 
     def initial(self, ensemble: int, noise: Noise) -> State:
         """Independent cells, alive with probability `density`."""
-        return {"cell": (noise.uniform(0, ensemble, tuple(self.shape)) < self.density).to(torch.uint8)}
+        return random_cells(self.shape, self.density, ensemble, noise)
 
     def step(self, state: State, t: int, noise: Noise) -> State:
         cells = state["cell"]

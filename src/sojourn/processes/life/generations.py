@@ -11,7 +11,15 @@ import torch
 
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
-from sojourn.processes.life.life import Boundary, check_density, check_grid, neighbours, place
+from sojourn.processes.life.life import (
+    Boundary,
+    cell_field,
+    check_density,
+    check_grid,
+    neighbours,
+    place,
+    random_cells,
+)
 from sojourn.processes.life.pattern import Pattern
 from sojourn.processes.life.rule import GenerationsRule
 
@@ -45,11 +53,11 @@ class Generations(Process):
         check_density(self.density)
 
     def fields(self) -> dict[str, Field]:
-        return {"cell": Field(("y", "x"), tuple(self.shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
+        return cell_field(self.shape)
 
     def initial(self, ensemble: int, noise: Noise) -> State:
         """Independent cells, in state 1 with probability `density`, else dead."""
-        return {"cell": (noise.uniform(0, ensemble, tuple(self.shape)) < self.density).to(torch.uint8)}
+        return random_cells(self.shape, self.density, ensemble, noise)
 
     def place(self, pattern: Pattern, at: tuple[int, int] = (0, 0)) -> State:
         """A dead grid with `pattern`'s top left corner at (y, x) = `at`."""

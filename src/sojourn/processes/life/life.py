@@ -54,11 +54,11 @@ class Life(Process):
         return Rule.parse(self.rule).table
 
     def fields(self) -> dict[str, Field]:
-        return {"cell": Field(("y", "x"), tuple(self.shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
+        return cell_field(self.shape)
 
     def initial(self, ensemble: int, noise: Noise) -> State:
         """Independent cells, alive with probability `density`."""
-        return {"cell": (noise.uniform(0, ensemble, tuple(self.shape)) < self.density).to(torch.uint8)}
+        return random_cells(self.shape, self.density, ensemble, noise)
 
     def place(self, pattern: Pattern, at: tuple[int, int] = (0, 0)) -> State:
         """An empty grid with `pattern`'s top left corner at (y, x) = `at`; on a torus it may wrap around the edges."""
@@ -78,6 +78,16 @@ class Life(Process):
         if bool((cells > 1).any()):
             raise InputError(f"state field 'cell' has the value {int(cells.max())}; a two-state cell is 0 or 1")
         return {"cell": torch.from_numpy(advance_cells(cells.numpy(), self.rule, self.boundary, steps))}
+
+
+def cell_field(shape: tuple[int, int]) -> dict[str, Field]:
+    """The one field of every automaton here."""
+    return {"cell": Field(("y", "x"), tuple(shape), torch.uint8, long_name="cell state (0 dead, 1 alive)")}
+
+
+def random_cells(shape: tuple[int, int], density: float, ensemble: int, noise: Noise) -> State:
+    """Independent cells, in state 1 with probability `density`, else dead."""
+    return {"cell": (noise.uniform(0, ensemble, tuple(shape)) < density).to(torch.uint8)}
 
 
 def advance_cells(cells: np.ndarray, rule: str, boundary: Boundary, steps: int) -> np.ndarray:
