@@ -79,8 +79,8 @@ def test_resume_after_an_exception_is_exact(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         sj.simulate(Walk(), steps=400, save_every=20, seed=5, out=out, observers=[Trip()])
     assert 0 < len(sj.Trajectory.open(out)) < 21
+    other = {"x": torch.ones(1, 5, dtype=torch.float64)}
     with pytest.raises(sj.InputError, match="was begun from another 'x'"):
-        other = {"x": torch.ones(1, 5, dtype=torch.float64)}
         sj.simulate(Walk(), other, steps=400, save_every=20, seed=5, out=out, resume=True)
     resumed = sj.simulate(Walk(), steps=400, save_every=20, seed=5, out=out, resume=True)
     whole = sj.simulate(Walk(), steps=400, save_every=20, seed=5)

@@ -89,7 +89,7 @@ class Noise:
         from sojourn.kernels import philox as kernel
 
         words = np.empty((ensemble, n + n % 2 if kind == "normal" else n), np.uint32)
-        kernel.fill_words(words, t, self.first_member, self.stream, self.seed & _MASK, self.seed >> 32)
+        kernel.fill_words(words, t, self.first_member, self.stream, self.seed)
         if kind == "words":
             return torch.from_numpy(words.astype(np.int64))
         if kind == "uniform":

@@ -56,17 +56,25 @@ class LearnedLife(Process):
             return super().advance(state, t, steps, noise)
         from sojourn.kernels import convnet
 
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.network.state_dict().items()}
-        stages = [
-            (
-                arrays[f"conv.{k}.weight"].reshape(2 * self.network.width, -1, 9),
-                arrays[f"conv.{k}.bias"],
-                arrays[f"mix.{k}.weight"][:, :, 0, 0],
-                arrays[f"mix.{k}.bias"],
-            )
-            for k in range(self.network.steps)
-        ]
-        readout, bias = arrays["readout.weight"].reshape(-1), arrays["readout.bias"][0]
+        network = _arrays(self.network)
         torus = self.boundary == "torus"
-        members = [convnet.iterate(board, stages, readout, bias, torus, steps) for board in cells.numpy()]
+        members = [convnet.iterate(board, *network, torus, steps) for board in cells.numpy()]
         return {"cell": torch.from_numpy(np.stack(members))}
+
+
+def _arrays(network: LifeNetwork) -> tuple[np.ndarray, ...]:
+    """The weights as the kernel takes them: stages stacked, the first one's missing channels as zeros."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    m, stages = network.width, range(network.steps)
+    weight = np.zeros((network.steps, 2 * m, m, 9), np.float32)
+    for k in stages:
+        conv = arrays[f"conv.{k}.weight"].reshape(2 * m, -1, 9)
+        weight[k, :, : conv.shape[1]] = conv
+    return (
+        weight,
+        np.stack([arrays[f"conv.{k}.bias"] for k in stages]),
+        np.stack([arrays[f"mix.{k}.weight"][:, :, 0, 0] for k in stages]),
+        np.stack([arrays[f"mix.{k}.bias"] for k in stages]),
+        arrays["readout.weight"].reshape(-1),
+        arrays["readout.bias"][0],
+    )
