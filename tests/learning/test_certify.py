@@ -62,17 +62,11 @@ def test_a_network_wrong_in_one_neighbourhood_of_512_is_caught(index):
 
 
 def test_a_margin_within_rounding_is_no_proof():
-    network = life_by_hand()
-    with torch.no_grad():
-        network.readout.weight.mul_(1e-9)
-        network.readout.bias.copy_(torch.tensor([-1.0]) + 1.0)  # logits 8e-9 and 0
-        network.readout.bias.fill_(-1e-12)
+    network = changed(life_by_hand(), readout__bias=-8.0 + 2e-6)
     certificate = sj.certify(network, "B3/S23")
-    assert certificate.margin > 0
-    scaled = life_by_hand()
-    with torch.no_grad():
-        scaled.readout.bias.fill_(-8.0 + 1e-6)
-    assert not sj.certify(scaled, "B3/S23").exact
+    assert 0 < certificate.margin < 2 * certificate.rounding
+    assert not certificate.exact
+    assert "within rounding" in certificate.statement
 
 
 @pytest.mark.parametrize("steps", [2, 3, 5])
@@ -137,17 +131,100 @@ def test_rounding_bound_holds_for_every_order_tried():
     assert 0 < np.abs(single - double).max() <= rounding_bound(network.float())
 
 
-def test_any_callable_with_its_assumption_said():
+def test_a_callable_is_checked_but_never_called_exact():
     def conway(boards):
         around = sum(torch.roll(boards, (y, x), (-2, -1)) for y in (-1, 0, 1) for x in (-1, 0, 1)) - boards
         return torch.where((around == 3) | ((around == 2) & (boards == 1)), 3.0, -2.0)
 
     certificate = sj.certify(conway, "B3/S23")
-    assert certificate.exact
-    assert certificate.margin == 2.0
-    assert certificate.rounding is None
-    assert "tested, not proved" in certificate.statement
-    assert not sj.certify(lambda b: conway(torch.roll(b, 2, -1)), "B3/S23").exact
+    assert not certificate.exact
+    assert (certificate.margin, certificate.rounding, certificate.counterexamples) == (2.0, None, ())
+    assert "the reach and the arithmetic of this model are not known" in certificate.statement
+    padded = sj.certify(lambda boards: life_by_hand()(boards, "dead"), "B3/S23")  # right on all 512, wrong at edges
+    assert not padded.exact
+    assert sj.certify(lambda b: conway(torch.roll(b, 2, -1)), "B3/S23").statement.startswith("Refuted")
+
+
+def changed(network, **values):
+    with torch.no_grad():
+        for name, value in values.items():
+            network.get_parameter(name.replace("__", ".")).fill_(value)
+    return network
+
+
+def cancelling_units(scale):
+    """Two units of size `scale` that cancel in exact arithmetic and overflow in float32: dead cells come out alive."""
+    network, hand = LifeNetwork(2, 2), life_by_hand(2)
+    with torch.no_grad():
+        for k in range(2):
+            conv, mix = network.conv[k], network.mix[k]
+            for p in (*conv.parameters(), *mix.parameters()):
+                p.zero_()
+            conv.weight[:2, :1] = hand.conv[k].weight
+            conv.bias[:2] = hand.conv[k].bias
+            conv.weight[2:, 0] = scale
+            mix.weight[:1, :2] = hand.mix[k].weight
+            mix.weight[0, 2, 0, 0], mix.weight[0, 3, 0, 0] = 1 / scale, -1 / scale
+            mix.bias[:1] = hand.mix[k].bias
+        network.readout.weight.zero_()
+        network.readout.weight[0, 0] = 8.0
+        network.readout.bias.fill_(-4.0)
+    return network
+
+
+def test_overflow_and_underflow_are_no_proof():
+    assert certify(cancelling_units(1.0), "B3/S23").margin == pytest.approx(4.0, abs=0.1)
+    for scale in (5e37, 8e37):
+        network = cancelling_units(scale)
+        assert not certify(network, "B3/S23").exact
+        assert not certify_windows(network, "B3/S23", LIFE).exact
+    tiny = changed(life_by_hand(2), readout__weight=2e-45, readout__bias=-1e-45)
+    changed(tiny, mix__1__weight=-5.0, mix__1__bias=1.3)
+    assert not certify(tiny, "B3/S23").exact
+    assert not certify_windows(tiny, "B3/S23", LIFE).exact
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_a_number_is_no_proof_and_can_be_saved(tmp_path, steps, value):
+    certificate = certify(changed(life_by_hand(steps), readout__bias=value), "B3/S23")
+    assert not certificate.exact
+    certificate.save(tmp_path / "c.json")
+    assert Certificate.load(tmp_path / "c.json") == certificate
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_logit_of_zero_is_dead_as_it_is_in_use(steps):
+    certificate = certify(changed(life_by_hand(steps), readout__bias=0.0), "B3/S23")
+    assert not certificate.exact
+    assert certificate.counterexamples == ()
+    assert certificate.statement.startswith("Not proved")
+
+
+def test_constant_rules():
+    never = changed(life_by_hand(2), readout__weight=0.0, readout__bias=-1.0)
+    for steps in (2, 3):
+        network = changed(life_by_hand(steps), readout__weight=0.0, readout__bias=-1.0, mix__0__bias=-1.0)
+        certificate = certify(network, "B/S")
+        assert certificate.exact
+        assert not certify(network, "B012345678/S012345678").exact
+    assert not certify(never, "B3/S23").exact
+
+
+def test_what_is_certified_is_what_runs():
+    class Negative(LifeNetwork):
+        def forward(self, boards, boundary="torus"):
+            return -super().forward(boards, boundary)
+
+    turned = Negative(3)
+    turned.load_state_dict(life_by_hand(3).state_dict())
+    hooked, stretched = life_by_hand(3), life_by_hand(3)
+    hooked.readout.register_forward_hook(lambda module, given, out: -out)
+    stretched.conv[1].dilation = (2, 2)
+    for network in (turned, hooked, life_by_hand(1).double()):
+        assert not certify(network, "B3/S23").exact
+    assert not stretched.is_plain
+    assert certify(life_by_hand(3), "B3/S23").exact
 
 
 def test_what_cannot_be_proved_is_called_a_sample():

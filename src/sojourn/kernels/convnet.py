@@ -15,25 +15,26 @@ _TURN = 16  # applications between meetings of the threads; a band carries that 
 _GRAIN = 1 << 16  # cells worth a thread
 
 
-def iterate(cells, weight, bias, mix, mix_bias, readout, readout_bias, torus, steps):
+def iterate(cells, network, torus, steps):
     """`steps` applications of the network, each followed by its threshold.
 
     Args:
         cells: (height, width) uint8, 0 or 1.
-        weight: (stages, 2m, m, 9); bias: (stages, 2m); mix: (stages, m, 2m); mix_bias: (stages, m); readout: (m,);
-            all float32. The first stage reads channel 0 alone: its other weights are zero.
+        network: weight (stages, 2m, m, 9), bias (stages, 2m), mix (stages, m, 2m), mix_bias (stages, m), readout (m,)
+            and its bias, all float32. The first stage reads channel 0 alone: its other weights are zero.
         torus: opposite edges are joined; else cells outside are zero in every stage.
 
     Returns:
         (height, width) uint8.
     """
     height, width = cells.shape
-    network = (weight, bias, mix, mix_bias, readout, np.float32(readout_bias), torus)
     while steps > 0:
         turn = min(steps, _TURN)
         before, after = cells, np.empty_like(cells)
         share(
-            lambda begin, end, before=before, after=after, turn=turn: _band(before, after, begin, end, turn, *network),
+            lambda begin, end, before=before, after=after, turn=turn: _band(
+                before, after, begin, end, turn, *network, torus
+            ),
             height,
             max(1, _GRAIN // width),
         )

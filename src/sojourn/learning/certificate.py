@@ -29,15 +29,16 @@ class Certificate:
         kind: "exhaustive": every neighbourhood went through the network; "compositional": every stage was shown to
             compute the rule on an encoding of cells, for all real inputs in that encoding's intervals, and so does
             their composition; "statistical": a sample, which proves nothing but bounds an error rate.
-        exact: proved, on every grid of every size, rounding included where `rounding` is a number.
+        exact: proved for every grid with one of the `boundaries`, for float32 sums in any order. Only a LifeNetwork,
+            whose arithmetic and reach are known, can be exact.
         margin: least distance of a logit from the threshold on its right side over all that was checked, or its
-            proved lower bound; negative when a case is wrong.
-        rounding: proved bound on the rounding error of a logit in float32, in any order of summation; None where the
-            model's arithmetic is not known.
-        checked: how many cases went through the network.
+            proved lower bound; at most zero when a case is wrong. Not a number counts as the least float32.
+        rounding: proved bound on the rounding error of a logit in float32, in any order of summation; None where it is
+            part of the margin (compositional) or the model's arithmetic is not known.
+        checked: how many neighbourhoods, windows or boards were looked at; for "compositional" 512 a stage.
         counterexamples: at most eight wrong cases: rows of the neighbourhood, expected and given outcome.
         boundaries: boundaries that the claim covers.
-        error_bound: for "statistical": upper confidence bound on the share of wrong cells under `evidence`'s law.
+        error_bound: for "statistical": upper confidence bound on the share of wrong boards under `evidence`'s law.
         weights: SHA-256 of the weights, or None where the model has no `digest`.
         statement: all this in a sentence or two.
     """
@@ -59,9 +60,9 @@ class Certificate:
     def __str__(self) -> str:
         return self.statement
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes the certificate as JSON."""
-        write_json(path, asdict(self))
+        write_json(Path(path), asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Certificate:
@@ -71,7 +72,7 @@ class Certificate:
             data["counterexamples"] = tuple(data["counterexamples"])
             data["boundaries"] = tuple(data["boundaries"])
             return cls(**data)
-        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} cannot be read as a certificate: {error}") from None
 
     def recheck(self, model) -> Certificate:
@@ -85,6 +86,12 @@ class Certificate:
                 f"load the weights that were certified"
             )
         return certify(model, self.rule, steps=self.steps)
+
+
+def finite(margin: float) -> float:
+    """The margin as JSON can hold it: what is not a number becomes the least float32, infinities the extreme ones."""
+    largest = float(np.finfo(np.float32).max)
+    return float(np.nan_to_num(margin, nan=-largest, posinf=largest, neginf=-largest))
 
 
 def case(cells: np.ndarray, side: int, expected: int) -> dict[str, Any]:

@@ -24,7 +24,8 @@ class Box(NamedTuple):
     high: np.ndarray
 
     def hull(self, members: np.ndarray) -> Box:
-        """The smallest box that holds those of `members`, a mask over axis 0."""
+        """The smallest box that holds those of `members`, a mask over axis 0; that holds all, if there are none."""
+        members = members if members.any() else ~members
         return Box(self.low[members].min(axis=0), self.high[members].max(axis=0))
 
 
@@ -53,13 +54,28 @@ def stages_of(network) -> tuple[list[Stage], np.ndarray, np.ndarray]:
 
 
 def affine(weight: np.ndarray, bias: np.ndarray, x: Box) -> Box:
-    """Float32 values of bias + weight @ x for x (cases, n) in a box; weight (outputs, n); boxes (cases, outputs)."""
-    positive, negative = np.maximum(weight, 0), np.minimum(weight, 0)
-    low = x.low @ positive.T + x.high @ negative.T + bias
-    high = x.high @ positive.T + x.low @ negative.T + bias
-    size = np.maximum(np.abs(x.low), np.abs(x.high)) @ np.abs(weight).T + np.abs(bias)
-    error = gamma(weight.shape[1] + 2) * size
-    return Box(low - error, high + error)
+    """Float32 values of bias + weight @ x for x (cases, n) in a box; weight (outputs, n); boxes (cases, outputs).
+
+    Where a sum could overflow, or something is not a number, the box is the whole line.
+    """
+    positive, negative, terms = np.maximum(weight, 0), np.minimum(weight, 0), weight.shape[1] + 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        low = x.low @ positive.T + x.high @ negative.T + bias
+        high = x.high @ positive.T + x.low @ negative.T + bias
+        size = np.maximum(np.abs(x.low), np.abs(x.high)) @ np.abs(weight).T + np.abs(bias)
+        error = rounding(terms, size)
+        low, high = low - error, high + error
+    known = np.isfinite(error) & np.isfinite(low) & np.isfinite(high)
+    return Box(np.where(known, low, -np.inf), np.where(known, high, np.inf))
+
+
+def rounding(terms: int, size: np.ndarray) -> np.ndarray:
+    """Bound on the error of float32 sums of `terms` products whose sizes add up to `size`.
+
+    gamma_n times the size, and 2^-126 a term for what underflows or is flushed to zero; infinite where the sum might
+    overflow, from 2^126 on.
+    """
+    return np.where(size < 2.0**126, gamma(terms) * size + terms * 2.0**-126, np.inf)
 
 
 def gamma(n: int) -> float:

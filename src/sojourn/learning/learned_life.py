@@ -56,9 +56,8 @@ class LearnedLife(Process):
             return super().advance(state, t, steps, noise)
         from sojourn.kernels import convnet
 
-        network = _arrays(self.network)
-        torus = self.boundary == "torus"
-        members = [convnet.iterate(board, *network, torus, steps) for board in cells.numpy()]
+        weights, torus = _arrays(self.network), self.boundary == "torus"
+        members = [convnet.iterate(board, weights, torus, steps) for board in cells.numpy()]
         return {"cell": torch.from_numpy(np.stack(members))}
 
 

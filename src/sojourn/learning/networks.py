@@ -40,6 +40,10 @@ class LifeNetwork(nn.Module):
 
     def forward(self, boards: torch.Tensor, boundary: Boundary = "torus") -> torch.Tensor:
         x = boards
+        with torch.backends.cudnn.flags(enabled=False):  # its convolutions may be TF32 or Winograd, not float32 sums
+            return self._forward(x, boundary)
+
+    def _forward(self, x: torch.Tensor, boundary: Boundary) -> torch.Tensor:
         for conv, mix in zip(self.conv, self.mix, strict=True):
             padded = functional.pad(x, (1, 1, 1, 1), mode="circular" if boundary == "torus" else "constant")
             x = torch.relu(mix(torch.relu(conv(padded))))
@@ -55,9 +59,24 @@ class LifeNetwork(nn.Module):
         tensors, values = checkpoint.load(Path(path))
         if not {"steps", "width"} <= set(values):
             raise InputError(f"{path} holds no LifeNetwork; it was not written by LifeNetwork.save")
-        network = cls(int(values["steps"]), int(values["width"]))
-        network.load_state_dict(tensors)
+        network = cls(_whole(path, values, "steps"), _whole(path, values, "width"))
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise InputError(f"{path} does not hold the weights of {network.steps} steps: {error}") from None
         return network
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is the network of the formula, in float32: no subclass, no hook, no other convolution."""
+        layers = [*self.conv, *self.mix, self.readout]
+        return (
+            type(self) is LifeNetwork
+            and "forward" not in self.__dict__
+            and all(p.dtype == torch.float32 for p in self.parameters())
+            and not any(m._forward_hooks or m._forward_pre_hooks for m in self.modules())
+            and all(type(layer) is nn.Conv2d and _is_direct(layer) for layer in layers)
+        )
 
     @property
     def parameter_count(self) -> int:
@@ -74,6 +93,16 @@ class LifeNetwork(nn.Module):
 
     def __repr__(self) -> str:
         return f"LifeNetwork(steps={self.steps}, width={self.width}, weights={self.digest[:12]})"
+
+
+def _whole(path: str | Path, values: dict, name: str) -> int:
+    if not isinstance(values[name], int) or values[name] < 1:
+        raise InputError(f"{path} holds no LifeNetwork: its {name} is {values[name]!r}")
+    return values[name]
+
+
+def _is_direct(layer: nn.Conv2d) -> bool:
+    return (layer.stride, layer.dilation, layer.padding, layer.groups) == ((1, 1), (1, 1), (0, 0), 1)
 
 
 class LifeNetworks(nn.Module):

@@ -6,27 +6,30 @@ import numpy as np
 import torch
 from scipy import stats
 
-from sojourn.learning.certificate import Certificate, Model
+from sojourn.learning.certificate import Certificate, Model, finite
 from sojourn.noise import Noise
 from sojourn.processes.life.life import Life, advance_cells
 
 
-def certify_sample(model: Model, rule: str, steps: int, confidence: float = 0.999) -> Certificate:
+def certify_sample(model: Model, rule: str, steps: int, *, seed: int = 0, confidence: float = 0.999) -> Certificate:
     """Random boards of densities 0.05 to 0.7, and boards changed cell by cell towards small margins: no proof."""
     boards, wrong, worst = 0, 0, np.inf
     least: tuple[float, np.ndarray] = (np.inf, np.zeros((1, 1), np.uint8))
     side = 8 + 4 * steps
     for k, density in enumerate(np.linspace(0.05, 0.7, 14)):
-        cells = Life(rule, (side, side), density=float(density)).initial(512, Noise(k))["cell"].numpy()
+        cells = (
+            Life(rule, (side, side), density=float(density))
+            .initial(512, Noise(seed).split(f"certificate {k}"))["cell"]
+            .numpy()
+        )
         signed, differs = _signed(model, cells, rule, steps)
         wrong += int(differs.any(axis=(1, 2)).sum())
         boards += len(cells)
         place = int(signed.min(axis=(1, 2)).argmin())
         if signed[place].min() < least[0]:
             least = (float(signed[place].min()), cells[place])
-    worst, hard, tried = _search(model, least[1], rule, steps)
+    hard, tried, worst, found = _search(model, least[1], rule, steps)
     bound = float(stats.beta.ppf(confidence, wrong + 1, boards - wrong)) if wrong < boards else 1.0
-    found = worst <= 0
     text = (
         f"Not proved, sampled: {wrong} of {boards} random torus boards of {side}x{side} cells came out wrong, so at "
         f"most {bound:.2e} of such boards do (Clopper-Pearson, {confidence:.1%}); of {tried} boards chosen against it "
@@ -37,7 +40,7 @@ def certify_sample(model: Model, rule: str, steps: int, confidence: float = 0.99
         steps=steps,
         kind="statistical",
         exact=False,
-        margin=float(min(worst, least[0])),
+        margin=finite(min(worst, least[0])),
         rounding=None,
         checked=boards + tried,
         counterexamples=({"cells": ["".join(map(str, row)) for row in hard]},) if found else (),
@@ -45,31 +48,45 @@ def certify_sample(model: Model, rule: str, steps: int, confidence: float = 0.99
         weights=getattr(model, "digest", None),
         statement=text,
         error_bound=bound,
-        evidence={"confidence": confidence, "law": f"uniform mixture of 14 densities 0.05 to 0.7, {side}x{side} torus"},
+        evidence={
+            "seed": seed,
+            "confidence": confidence,
+            "law": f"uniform mixture of 14 densities 0.05 to 0.7, {side}x{side} torus",
+        },
     )
 
 
-def _signed(model: Model, cells: np.ndarray, rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits with the sign of the right answer, and where the answer is wrong; (batch, height, width)."""
-    truth = advance_cells(cells, rule, "torus", steps)
+def run(model: Model, boards: torch.Tensor) -> np.ndarray:
+    """Logits (batch, height, width) in double of boards (batch, 1, height, width), as the model's weights are kept."""
+    parameters = model.parameters() if isinstance(model, torch.nn.Module) else iter(())
+    like = next(parameters, torch.empty(0))
     with torch.no_grad():
-        logits = model(torch.from_numpy(cells).float()[:, None])[:, 0].double().numpy()
-    return np.where(truth == 1, logits, -logits), (logits > 0) != (truth == 1)
+        return model(boards.to(like))[:, 0].double().cpu().numpy()
 
 
-def _search(model: Model, start: np.ndarray, rule: str, steps: int, rounds: int = 40) -> tuple[float, np.ndarray, int]:
-    """Greedy descent of the least margin over single-cell changes, from the hardest random board."""
+def _signed(model: Model, cells: np.ndarray, rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits with the sign of the right answer (not a number counts as -inf), and where it is wrong; (batch, y, x)."""
+    truth = advance_cells(cells, rule, "torus", steps)
+    logits = run(model, torch.from_numpy(cells)[:, None])
+    signed = np.where(truth == 1, logits, -logits)
+    return np.nan_to_num(signed, nan=-np.inf, posinf=np.inf, neginf=-np.inf), (logits > 0) != (truth == 1)
+
+
+def _search(model: Model, start: np.ndarray, rule: str, steps: int) -> tuple[np.ndarray, int, float, bool]:
+    """Greedy descent of the least margin by single cells: the last board, boards tried, margin, and if it is wrong."""
     board, tried = start, 0
-    best = float(_signed(model, board[None], rule, steps)[0].min())
+    signed, differs = _signed(model, board[None], rule, steps)
+    best, found = float(signed.min()), bool(differs.any())
     height, width = board.shape
-    for _ in range(rounds):
+    for _ in range(40):
+        if found:
+            break
         flips = np.repeat(board[None], height * width, axis=0)
         flips[np.arange(height * width), np.arange(height * width) // width, np.arange(height * width) % width] ^= 1
-        margins = _signed(model, flips, rule, steps)[0].min(axis=(1, 2))
-        tried += len(flips)
+        signed, differs = _signed(model, flips, rule, steps)
+        margins, tried = signed.min(axis=(1, 2)), tried + len(flips)
         if margins.min() >= best:
             break
-        best, board = float(margins.min()), flips[int(margins.argmin())]
-        if best <= 0:
-            break
-    return best, board, tried
+        pick = int(margins.argmin())
+        best, board, found = float(margins[pick]), flips[pick], bool(differs[pick].any())
+    return board, tried, best, found

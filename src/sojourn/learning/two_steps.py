@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sojourn.learning.certificate import Certificate, case
-from sojourn.learning.intervals import NEIGHBOURHOODS, stages_of
+from sojourn.learning.certificate import Certificate, case, finite
+from sojourn.learning.intervals import NEIGHBOURHOODS, rounding, stages_of
 from sojourn.learning.networks import LifeNetwork
 
 
@@ -19,7 +19,7 @@ def certify_windows(network: LifeNetwork, rule: str, table: np.ndarray) -> Certi
     truth = table[index].astype(np.int64)
     truth = truth[0] << 2 | truth[1] << 1 | truth[2]
     taps = second.conv.reshape(2 * network.width, network.width, 3, 3)
-    parts = np.einsum("kmyx,xtm->ykt", taps, after).astype(np.float32)  # (3, 2m, 2^15)
+    parts = np.einsum("kmyx,xtm->ykt", taps, after)  # (3, 2m, 2^15)
     a, b, c = parts.reshape(3, 2 * network.width, 32, 32, 32)
     right = truth.reshape(32, 32, 32)
     margin, wrong, count = np.inf, [], 0
@@ -28,18 +28,17 @@ def certify_windows(network: LifeNetwork, rule: str, table: np.ndarray) -> Certi
         hidden = a[:, top][:, :, :, None, None] + b[..., None] + c[:, None] + _per_channel(second.conv_bias)
         fields = np.tensordot(second.mix, np.maximum(hidden, 0), 1) + _per_channel(second.mix_bias)
         logits = np.tensordot(readout, np.maximum(fields, 0), 1)[0] + readout_bias[0]
-        signed = np.where(expected == 1, logits, -logits)
-        margin = min(margin, float(signed.min()))
-        places = np.argwhere(~(signed > 0))
+        margin = np.minimum(margin, np.where(expected == 1, logits, -logits).min())  # not a number stays so
+        places = np.argwhere((logits > 0) != (expected == 1))
         count += len(places)
         wrong += [([top, *map(int, p)], int(expected[tuple(p)])) for p in places[: max(0, 8 - len(wrong))]]
-    rounding = _two_step_rounding(network)
-    exact = margin > 2 * rounding
+    bound = _two_step_rounding(network)
+    exact = count == 0 and bool(margin > 2 * bound)
     if exact:
         text = f"Proved: on all 2^25 windows of 5x5 cells the network gives {rule} applied twice (margin {margin:.3g}, "
-        text += f"rounding at most {rounding:.1e}); so on every torus, for ever."
+        text += f"rounding at most {bound:.1e}); so on every torus, for ever."
     elif count == 0:
-        text = f"Not proved: right on all 2^25 windows, but the margin {margin:.1e} is within rounding, {rounding:.1e}."
+        text = f"Not proved: right on all 2^25 windows, but the margin {margin:.1e} is within rounding, {bound:.1e}."
     else:
         text = f"Refuted: the network differs from {rule} applied twice on {count} of the 2^25 windows."
     return Certificate(
@@ -47,8 +46,8 @@ def certify_windows(network: LifeNetwork, rule: str, table: np.ndarray) -> Certi
         steps=2,
         kind="exhaustive",
         exact=exact,
-        margin=margin,
-        rounding=rounding,
+        margin=finite(margin),
+        rounding=finite(bound),
         checked=2**25,
         counterexamples=tuple(case(_bits(rows), 5, outcome) for rows, outcome in wrong),
         boundaries=("torus",),
@@ -61,16 +60,17 @@ def _two_step_rounding(network: LifeNetwork) -> float:
     """Bound on |computed - exact| for two stages: errors carried forward through the largest values they can meet."""
     stages, readout, readout_bias = stages_of(network)
     size, error = np.ones(1), np.zeros(1)
-    for stage in stages:
-        flat = np.abs(stage.conv).sum(axis=2)
-        for weight, bias, n in ((flat, stage.conv_bias, stage.conv[0].size), (np.abs(stage.mix), stage.mix_bias, None)):
-            total = weight @ size + np.abs(bias)
-            terms = n or weight.shape[1]
-            error = weight @ error + 2 * (terms + 4) * 2.0**-24 * (total + weight @ error)
-            size = total
-    total = np.abs(readout) @ size + np.abs(readout_bias)
-    carried = np.abs(readout) @ error
-    return float((carried + 2 * (len(size) + 4) * 2.0**-24 * (total + carried))[0])
+    layers = [
+        layer
+        for stage in stages
+        for layer in ((np.abs(stage.conv).sum(2), stage.conv_bias, 9), (np.abs(stage.mix), stage.mix_bias, 1))
+    ]
+    for weight, bias, taps in [*layers, (np.abs(readout), readout_bias, 1)]:
+        with np.errstate(invalid="ignore"):
+            carried, size = weight @ error, weight @ size + np.abs(bias)
+        carried, size = (np.nan_to_num(values, nan=np.inf, posinf=np.inf) for values in (carried, size))
+        error = carried + 2 * rounding(taps * weight.shape[1] + 2, size + carried)  # twice: for the sums here as well
+    return float(error[0])
 
 
 def _per_channel(bias: np.ndarray) -> np.ndarray:
