@@ -125,6 +125,37 @@ def test_25_kills_at_random_moments(tmp_path):
     xr.testing.assert_equal(end.dataset.load(), whole.dataset)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pause", [0.0, 0.002, 0.005, 0.01, 0.02])
+def test_a_kill_while_the_store_is_made_can_be_resumed(tmp_path, pause):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(Path(__file__).parent)], cwd=tmp_path)
+    while process.poll() is None and not any(tmp_path.iterdir()):
+        time.sleep(0.0005)
+    time.sleep(pause)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert {p.name for p in tmp_path.iterdir()} <= {"walk.zarr", ".walk.zarr.partial"}
+    walk, out = Walk(places=300), tmp_path / "walk.zarr"
+    end = sj.simulate(walk, steps=3000, save_every=3, ensemble=4, seed=2, out=out, resume=True, progress=False)
+    assert len(end) == 1001
+    np.testing.assert_array_equal(end.state()["x"], sj.simulate(walk, steps=3000, ensemble=4, seed=2).state()["x"])
+
+
+def test_the_guard_and_the_stopping_rule_see_the_start(tmp_path):
+    broken = {"x": torch.full((1, 5), float("nan"), dtype=torch.float64)}
+    with pytest.raises(NonFiniteError, match="not finite"):
+        sj.simulate(Walk(), broken, steps=5, out=tmp_path / "w.zarr")
+    assert len(sj.Trajectory.open(tmp_path / "w.zarr")) == 0
+    assert len(sj.simulate(Walk(), steps=5, save_every=1, observers=[StopWhen(lambda s: True, every=50)])) == 1
+
+
+def test_numpy_integers_are_whole_numbers():
+    path = sj.simulate(Walk(), steps=np.int64(4), save_every=np.int32(2), seed=np.uint8(3), ensemble=np.int16(2))
+    xr.testing.assert_equal(path.dataset, sj.simulate(Walk(), steps=4, save_every=2, seed=3, ensemble=2).dataset)
+    with pytest.raises(sj.InputError, match=r"seed=1.5 is not a whole number"):
+        sj.simulate(Walk(), steps=1, seed=1.5)
+
+
 def _committed(store):
     try:
         return json.loads((store / "zarr.json").read_text())["attributes"].get("committed", 0)

@@ -95,7 +95,7 @@ def _run(arguments: list[str]) -> None:
 
 def _simulate(arguments: list[str]) -> None:
     from sojourn.catalogue import PROCESSES, find
-    from sojourn.experiments.simulate import Options, Simulate
+    from sojourn.experiments.simulate import Options, Simulate, as_recorded
     from sojourn.runs import Run
 
     name, rest = _name(arguments, "process", PROCESSES)
@@ -104,7 +104,7 @@ def _simulate(arguments: list[str]) -> None:
     command = make_dataclass("Simulation", [("process", process_class), ("driver", Options)])
     given = _parse(command, rest, f"sojourn simulate {name}")
     parameters = {field.name: getattr(given.process, field.name) for field in fields(given.process)}
-    experiment = Simulate(name, parameters, given.driver)
+    experiment = Simulate(name, parameters, as_recorded(given.driver))
     run = Run.create("simulate", experiment.settings(), Path(out) if out else None)
     _perform(experiment, run)
 
@@ -125,16 +125,18 @@ def _resume(arguments: list[str]) -> None:
 
 
 def _perform(experiment: Experiment, run: Run) -> None:
+    from rich.markup import escape
+
     try:
         with run.active():
             lines = experiment.run(run)
             run.record["summary"] = lines
     except KeyboardInterrupt:
-        _say(f"[yellow]interrupted[/]; go on with [bold]sojourn resume {run.path}[/]")
+        _say(f"[yellow]interrupted[/]; go on with [bold]sojourn resume {escape(str(run.path))}[/]")
         sys.exit(130)
     except OSError as error:
         raise InputError(f"{error}; free some space or mend it, then go on with `sojourn resume {run.path}`") from error
-    _print("\n".join(["", *lines, f"[dim]sojourn show {run.path}[/]"]))
+    _print("\n".join(["", *lines, f"[dim]sojourn show {escape(str(run.path))}[/]"]))
 
 
 def _show(arguments: list[str]) -> None:

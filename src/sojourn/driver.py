@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -57,6 +58,9 @@ def simulate(
         InputError: a parameter is impossible, a state does not fit the process, `out` is taken, or memory is short.
         NonFiniteError: a field stopped being finite; what was saved before is kept.
     """
+    steps, seed = whole("steps", steps), whole("seed", seed)
+    save_every = None if save_every is None else whole("save_every", save_every)
+    ensemble = None if ensemble is None else whole("ensemble", ensemble)
     if steps < 0:
         raise InputError(f"steps={steps} is negative; ask for 0 or more")
     if save_every is not None and save_every < 1:
@@ -70,7 +74,7 @@ def simulate(
             f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}"
         )
     _check_memory(process, members, _frames(steps, save_every), stored=out is not None)
-    target = _device(device)
+    target = find_device(device)
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
         "process": type(process).__name__,
@@ -82,11 +86,11 @@ def simulate(
         "sojourn_version": sojourn.__version__,
     }
     noise = Noise(seed)
-    writer, start = _writer(process, out, resume, members, marks, plan)
+    writer, start = _writer(process, state, out, resume, members, marks, plan)
     if isinstance(writer, Trajectory):
         return writer
     if writer.committed:
-        state = _resumed(Trajectory.open(writer.path), state)  # type: ignore[union-attr]
+        state = Trajectory.open(writer.path).state()  # type: ignore[union-attr]
     elif state is None:
         state = process.initial(members, noise.split("initial"))
     state = {name: value.to(target or value.device) for name, value in state.items()}
@@ -95,11 +99,12 @@ def simulate(
         watching.append(ProgressBar(type(process).__name__, start, steps))
     status = "interrupted"
     try:
+        stopped = False
         if writer.committed == 0:
+            answers = [observer.see(0, state) for observer in watching]  # the guard is first: it may refuse the frame
+            stopped = any(answers)
             writer.write(state)
-            for observer in watching:
-                observer.see(0, state)
-        stopped = _drive(process, state, start, steps, marks, noise, watching, writer)
+        stopped = stopped or _drive(process, state, start, steps, marks, noise, watching, writer)
         status = "stopped" if stopped else "finished"
     finally:
         for observer in watching:
@@ -145,7 +150,7 @@ def _marks(steps: int, save_every: int | None) -> np.ndarray:
     return marks if marks[-1] == steps else np.append(marks, steps)
 
 
-def _writer(process, out, resume, members, marks, plan):
+def _writer(process, given, out, resume, members, marks, plan):
     """A writer and the step to go on from; or a finished trajectory, where there is nothing left to do."""
     if out is None:
         return MemoryWriter(process, members, marks, plan), 0
@@ -159,21 +164,30 @@ def _writer(process, out, resume, members, marks, plan):
                 f"{path} was begun with {name}={group.attrs.get(name)!r}, not {value!r}; "
                 f"resume with the same settings, or write to another place"
             )
+    if given and group.attrs["committed"]:
+        _check_start(Trajectory.open(path), given)
     if group.attrs["status"] in ("finished", "stopped"):
         return Trajectory.open(path), 0
     writer = StoreWriter(path, process, group)
     return writer, int(marks[writer.committed - 1]) if writer.committed else 0
 
 
-def _resumed(path: Trajectory, given: State | None) -> State:
-    """The last frame of a store, whose first frame must be the state that is given again, if one is."""
-    for name, value in path.state(0).items() if given else ():
-        if not torch.equal(value, given[name].cpu()):  # type: ignore[index]
+def _check_start(path: Trajectory, given: State) -> None:
+    """Raises InputError unless the first frame of a store is the state that is given again."""
+    for name, value in path.state(0).items():
+        if not torch.equal(value, given[name].cpu()):
             raise InputError(f"{path.path} was begun from another {name!r}; resume from the same state, or elsewhere")
-    return path.state()
 
 
-def _device(name: str | None) -> torch.device | None:
+def whole(name: str, value: Any) -> int:
+    """The value as an int, if it is a whole number of any integer type; else InputError."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}={value!r} is not a whole number") from None
+
+
+def find_device(name: str | None) -> torch.device | None:
     """The device of that name; InputError if there is none."""
     try:
         device = None if name is None else torch.device(name)

@@ -62,7 +62,7 @@ class Run:
         """The run at `place`, a directory or a name under runs/."""
         for path in (Path(place), Path("runs") / place):
             if (path / "run.json").is_file():
-                return cls(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
+                return cls(path, _read_record(path / "run.json"))
         known = sorted(p.parent.name for p in Path("runs").glob("*/run.json"))
         there = f"runs here: {', '.join(known)}" if known else "there are no runs here yet"
         raise InputError(f"no run at {place}; {there}")
@@ -148,6 +148,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Writes JSON as `write_text` does."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"experiment", "settings", "status", "seconds", "results", "created", "source"} - set(record)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} cannot be read as a run's record: {error}") from None
+    if missing:
+        raise InputError(f"{path} is not a run's record: it has no {', '.join(sorted(missing))}")
+    return record
 
 
 def _next_free(parent: Path, experiment: str) -> Path:

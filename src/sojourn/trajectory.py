@@ -6,6 +6,8 @@ one xarray Dataset with dims (ensemble, time, ...).
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -106,10 +108,14 @@ class StoreWriter:
     def create(
         cls, path: Path, process: Process, ensemble: int, steps: np.ndarray, attributes: dict[str, Any]
     ) -> StoreWriter:
-        """A new store for frames at `steps`; InputError if `path` is taken."""
+        """A new store for frames at `steps`, which appears whole or not at all; InputError if `path` is taken."""
         if path.exists():
             raise InputError(f"{path} exists already; choose another place, or resume it")
-        group = zarr.create_group(path, zarr_format=3)
+        beside = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = {**attributes, "status": "running", "committed": 0}
+        group = zarr.create_group(beside, zarr_format=3, attributes=head)
         for name, field in process.fields().items():
             frame = ensemble * int(np.prod(field.shape, dtype=np.int64)) * field.dtype.itemsize
             members = max(1, ensemble * _CHUNK_BYTES // frame) if frame > _CHUNK_BYTES else ensemble
@@ -130,9 +136,9 @@ class StoreWriter:
         )
         with warnings.catch_warnings():  # consolidated metadata, which xarray looks for, is not yet in Zarr v3's text
             warnings.simplefilter("ignore", UserWarning)
-            group = zarr.consolidate_metadata(path)
-        group.attrs.update({**attributes, "status": "running", "committed": 0})
-        return cls(path, process, group)
+            zarr.consolidate_metadata(beside)
+        os.rename(beside, path)
+        return cls(path, process, zarr.open_group(path, mode="r+"))
 
     def write(self, state: State) -> None:
         self.buffer.append({name: state[name].detach().cpu().numpy().copy() for name in self.arrays})

@@ -118,7 +118,7 @@ def _outside_the_grid():
         (lambda: sj.Generations("B3/S23"), "B3/S23"),
         (_outside_the_grid, "does not fit the grid"),
         (lambda: sj.Life(shape=(9, 9)).place(Pattern(np.array([[2]]))), "a cell of state 2; this rule has 2 states"),
-        (lambda: _advance(torch.full((1, 9, 9), 3, dtype=torch.uint8)), "has the value 3; a two-state cell is 0 or 1"),
+        (lambda: _advance(torch.full((1, 9, 9), 3, dtype=torch.uint8)), "has the value 3; its states are 0 to 1"),
         (lambda: _advance(torch.zeros(1, 9, 9)), r"dtype torch.float32; Life needs torch.uint8"),
         (lambda: _advance(torch.zeros(9, 9, dtype=torch.uint8)), r"shape \(9, 9\); needed is \(ensemble, 9, 9\)"),
     ],

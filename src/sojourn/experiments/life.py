@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.markup import escape
 
 from sojourn.driver import simulate
 from sojourn.errors import InputError
@@ -103,7 +104,7 @@ class LearnLife(Experiment):
     def _roll(self, run: Run, network: LifeNetwork) -> tuple[Trajectory, Trajectory, int]:
         """The true and the learned process from one unseen soup; how many saved cells differ."""
         shape = (self.soup, self.soup)
-        start = unseen_soup(shape, self.density, self.seed)
+        start = unseen_soup(shape, self.density, Noise(self.seed))
         options = {"steps": self.steps, "save_every": self.save_every, "seed": self.seed, "resume": True}
         truth = simulate(Life(self.rule, shape), start, out=run.path / "trajectory.zarr", **options)
         learned = simulate(LearnedLife(network, shape), start, out=run.path / "learned.zarr", **options)
@@ -123,7 +124,7 @@ class LearnLife(Experiment):
 
     def _film(self, path: Path, network: LifeNetwork, side: int = 128, frames: int = 240) -> None:
         """The first generations of a smaller soup, truth left and learned right."""
-        start = unseen_soup((side, side), self.density, self.seed + 1)
+        start = unseen_soup((side, side), self.density, Noise(self.seed).split("film"))
         options = {"steps": frames, "save_every": 1, "progress": False}
         truth = simulate(Life(self.rule, (side, side)), start, **options)
         learned = simulate(LearnedLife(network, (side, side)), start, **options)
@@ -140,5 +141,5 @@ class LearnLife(Experiment):
             f"Run beside the truth from an unseen {self.soup} x {self.soup} soup for {self.steps:,} generations: "
             f"[bold]{differing:,}[/] of {truth.dataset['cell'].size:,} compared cells differ.",
             f"The boards alone say: {found.rule or 'no single rule'}.",
-            f"Look at {run.path / 'figures'}: learning.png, neighbourhoods.png, rollout.png, film.mp4.",
+            f"Look at {escape(str(run.path / 'figures'))}: learning.png, neighbourhoods.png, rollout.png, film.mp4.",
         ]

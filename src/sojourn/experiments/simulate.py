@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from sojourn.catalogue import PROCESSES, find
-from sojourn.driver import simulate
+from sojourn.driver import find_device, simulate
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
-from sojourn.formats import named, read_pattern
+from sojourn.formats import named, read_pattern, read_rle, write_rle
 from sojourn.noise import Noise
 from sojourn.process import Process, State
 from sojourn.processes.life.generations import Generations
@@ -43,6 +45,7 @@ class Options:
             if getattr(self, name) < least:
                 raise InputError(f"{name}={getattr(self, name)} is below {least}; use {least} or more")
         Noise(self.seed)
+        find_device(self.device)
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,20 @@ class Simulate(Experiment):
             device=options.device,
         )
         run.result(frames=len(path), last_step=int(path.dataset["time"][-1] / process.dt))
-        return [f"{len(path)} frames of {process} in {run.path / 'trajectory.zarr'}"]
+        return [f"{len(path)} frames of {escape(str(process))} in {escape(str(run.path / 'trajectory.zarr'))}"]
+
+
+def as_recorded(options: Options) -> Options:
+    """The options with a pattern file's contents in place of its name: a record must not depend on a file elsewhere."""
+    if options.pattern is None or not Path(options.pattern).exists():
+        return options
+    return replace(options, pattern=write_rle(read_pattern(Path(options.pattern))))
 
 
 def _centred(process: Process, name: str) -> State:
     """The pattern of that file or name, in the middle of the grid."""
     if not isinstance(process, Life | Generations):
         raise InputError(f"pattern={name!r}: {type(process).__name__} does not start from patterns; leave it out")
-    pattern = read_pattern(Path(name)) if Path(name).exists() else named(name)
+    pattern = read_rle(name) if "!" in name else named(name)
     y, x = ((room - size) // 2 for room, size in zip(process.shape, pattern.cells.shape, strict=True))
     return process.place(pattern, at=(max(0, y), max(0, x)))

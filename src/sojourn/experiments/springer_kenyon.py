@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from sojourn.errors import InputError
@@ -67,7 +68,7 @@ class SpringerKenyon(Experiment):
             cells.append(self._one_step(run, m) if n == 1 else self._many_steps(run, n))
             run.result(cells=cells)
         save(_figure(cells), run.folder("figures") / "success.png")
-        return [*_lines(cells), f"Look at {run.path / 'figures' / 'success.png'}."]
+        return [*_lines(cells), f"Look at {escape(str(run.path / 'figures' / 'success.png'))}."]
 
     def _one_step(self, run: Run, width: int) -> dict[str, Any]:
         seen = collapse(training_pairs(_RULE, seed=self.seed, progress=False))
@@ -90,6 +91,7 @@ class SpringerKenyon(Experiment):
         folder = run.folder("checkpoints")
         stage = f"n{steps}-m1"
         first = len(run.metrics(stage))
+        run.rewind(stage, first)
         bar = ProgressBar(f"{stage}: networks", first, self.networks, "networks")
 
         def report(k: int, found: Found) -> None:

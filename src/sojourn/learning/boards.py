@@ -9,6 +9,7 @@ import torch
 
 from sojourn.driver import simulate
 from sojourn.noise import Noise
+from sojourn.process import State
 from sojourn.processes.life.life import Life, neighbourhood_index
 from sojourn.trajectory import Trajectory
 
@@ -58,6 +59,6 @@ def collapse(pairs: Trajectory) -> SeenNeighbourhoods:
     return SeenNeighbourhoods(seen, bits, count[seen], alive[seen])
 
 
-def unseen_soup(shape: tuple[int, int], density: float, seed: int):
+def unseen_soup(shape: tuple[int, int], density: float, noise: Noise) -> State:
     """A random board from a stream that no training draws from."""
-    return Life(shape=shape, density=density).initial(1, Noise(seed).split("unseen soup"))
+    return Life(shape=shape, density=density).initial(1, noise.split("unseen soup"))

@@ -15,6 +15,7 @@ Source: J. Ville, "Etude critique de la notion de collectif" (1939); C. Clopper 
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -106,7 +107,7 @@ class Identification:
 
     def _seen(self) -> str:
         if self.observations == 0:
-            return "No two frames are one step apart, so nothing was seen: simulate with save_every=1."
+            return "No two frames are one step apart in time, so nothing was seen: simulate with save_every=1."
         seen = f"{512 - len(self.unseen)} of 512 neighbourhoods were seen, in {self.observations:,} observations"
         if self.contradictions:
             k, (member, time, y, x) = next(iter(self.contradictions.items()))
@@ -157,7 +158,7 @@ def identify_rule(
     Raises:
         InputError: unusable boards, cells other than 0 and 1, or a bad parameter.
     """
-    if noise is not None and noise != "estimate" and not (isinstance(noise, float) and 0 < noise < 0.5):
+    if noise is not None and noise != "estimate" and not (isinstance(noise, Real) and 0 < noise < 0.5):
         raise InputError(
             f"noise={noise!r} is not a probability of a flip in (0, 0.5); leave it out for exact data, or give "
             '"estimate"'

@@ -10,7 +10,7 @@ import torch
 from sojourn.learning.networks import LifeNetwork
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
-from sojourn.processes.life.life import Boundary, cell_field, check_density, check_grid, random_cells
+from sojourn.processes.life.life import Boundary, cell_field, check_cells, check_density, check_grid, random_cells
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class LearnedLife(Process):
         """On the CPU by a Numba kernel: the same network in float32, its sums in another order."""
         self.check(state)
         cells = state["cell"]
+        check_cells(cells, 2)
         if cells.device.type != "cpu":
             return super().advance(state, t, steps, noise)
         from sojourn.kernels import convnet

@@ -76,7 +76,8 @@ def train(
     """Minimises `objective` over the parameters of `model`, in place; the averaged weights replace them at the end.
 
     With a `run`, metrics go to its metrics.jsonl under `stage`, and checkpoints to checkpoints/<stage>.safetensors; a
-    training that finds its own checkpoint there goes on from it, or returns at once if it was finished.
+    training that finds its own checkpoint there goes on from it, or returns at once if it was finished. PyTorch's CPU
+    generator is part of a checkpoint; an objective on a GPU should draw from `Noise`.
     """
     parameters = dict(model.named_parameters())
     optimiser = torch.optim.AdamW(

@@ -23,7 +23,7 @@ def summary(run: Run) -> RenderableType:
         f"source {record['source']}"
     )
     parts: list[RenderableType] = [head]
-    parts += [Text.from_markup(line) for line in record.get("summary", [])]
+    parts += [Text.from_markup(line) for line in record.get("summary", [])]  # as the experiment wrote them
     if record["results"]:
         parts.append(_table("Results", record["results"]))
     parts.append(_table("Settings", record["settings"]))
@@ -54,9 +54,13 @@ def _contents(run: Run) -> dict[str, str]:
         found["metrics.jsonl"] = f"{len(metrics)} lines; last: {metrics[-1]}"
     for path in sorted(run.path.iterdir()):
         if path.suffix == ".zarr":
+            from sojourn.errors import InputError
             from sojourn.trajectory import Trajectory
 
-            found[path.name] = str(Trajectory.open(path))
+            try:
+                found[path.name] = str(Trajectory.open(path))
+            except InputError as error:
+                found[path.name] = f"unreadable: {error}"
         elif path.is_dir() and any(path.iterdir()):
             found[path.name + "/"] = ", ".join(sorted(p.name for p in path.iterdir()))
         elif path.suffix == ".json" and path.name != "run.json":

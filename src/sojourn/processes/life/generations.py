@@ -14,9 +14,10 @@ from sojourn.process import Field, Process, State
 from sojourn.processes.life.life import (
     Boundary,
     cell_field,
+    check_cells,
     check_density,
     check_grid,
-    neighbours,
+    neighbourhood_index,
     place,
     random_cells,
 )
@@ -66,15 +67,8 @@ class Generations(Process):
     def step(self, state: State, t: int, noise: Noise) -> State:
         rule = GenerationsRule.parse(self.rule)
         cells = state["cell"]
-        alive = (cells == 1).to(torch.uint8)
-        around = neighbours(alive, self.boundary)
-        count = sum(around[:4] + around[5:], torch.zeros_like(alive)).to(torch.int64)
-        born = _as_table(rule.birth, cells.device)[count]
-        survives = _as_table(rule.survival, cells.device)[count]
+        check_cells(cells, rule.states)
+        index = neighbourhood_index((cells == 1).to(torch.uint8), self.boundary)
+        outcome = torch.from_numpy(rule.life.table.copy()).to(cells.device)[index]  # birth or survival of state 1
         aged = torch.where(cells + 1 < rule.states, cells + 1, 0)
-        after = torch.where(cells == 0, born, torch.where((cells == 1) & (survives == 1), 1, aged))
-        return {"cell": after.to(torch.uint8)}
-
-
-def _as_table(mask: int, device: torch.device) -> torch.Tensor:
-    return torch.tensor([mask >> k & 1 for k in range(9)], dtype=torch.uint8, device=device)
+        return {"cell": torch.where((cells == 0) | (outcome == 1) & (cells == 1), outcome, aged).to(torch.uint8)}

@@ -6,6 +6,7 @@ x_{t+1}(y, x) = table[256 NW + 128 N + 64 NE + 32 W + 16 C + 8 E + 4 SW + 2 S + 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -75,8 +76,7 @@ class Life(Process):
         cells = state["cell"]
         if cells.device.type != "cpu":
             return super().advance(state, t, steps, noise)
-        if bool((cells > 1).any()):
-            raise InputError(f"state field 'cell' has the value {int(cells.max())}; a two-state cell is 0 or 1")
+        check_cells(cells, 2)
         return {"cell": torch.from_numpy(advance_cells(cells.numpy(), self.rule, self.boundary, steps))}
 
 
@@ -144,11 +144,17 @@ def place(process: Process, pattern: Pattern, at: tuple[int, int], states: int) 
 
 def check_grid(shape: tuple[int, int], boundary: str) -> None:
     """Raises InputError unless `shape` is two positive whole numbers and `boundary` is known."""
-    whole = len(shape) == 2 and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
+    whole = len(shape) == 2 and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in shape)
     if not whole:
         raise InputError(f"shape={tuple(shape)} is not (height, width) with two whole numbers above zero")
     if boundary not in ("torus", "dead"):
         raise InputError(f'boundary={boundary!r} is not known; choose "torus" or "dead"')
+
+
+def check_cells(cells: torch.Tensor, states: int) -> None:
+    """Raises InputError unless all cells are in states 0 to `states` - 1."""
+    if bool((cells >= states).any()):
+        raise InputError(f"state field 'cell' has the value {int(cells.max())}; its states are 0 to {states - 1}")
 
 
 def check_density(density: float) -> None:
