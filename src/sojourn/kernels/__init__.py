@@ -1,7 +1,7 @@
 """Numba twins of hot steps.
 
-Numba's cache watches only the file of a kernel, not those of the functions it calls; so when any source here has changed,
-the machine code kept beside it is thrown away.
+Numba's cache watches only the file of a kernel, not those of the functions it calls; so when any source here has
+changed, the machine code kept beside it is thrown away.
 """
 
 import contextlib
