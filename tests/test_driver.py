@@ -94,8 +94,11 @@ import sys; sys.path.insert(0, sys.argv[1])
 from walk import Walk
 import sojourn as sj
 from sojourn import trajectory
+from sojourn.observers import StopWhen
+import time
 trajectory._FLUSH_SECONDS = 0.002
-options = dict(steps=3000, save_every=3, ensemble=4, seed=2, progress=False)
+slowly = StopWhen(lambda state: time.sleep(0.005), every=3)  # five seconds in all: each kill finds it alive
+options = dict(observers=[slowly], steps=3000, save_every=3, ensemble=4, seed=2, progress=False)
 sj.simulate(Walk(places=300), out="walk.zarr", resume=True, **options)
 """
 
