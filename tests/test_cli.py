@@ -51,6 +51,10 @@ def sojourn(monkeypatch, capsys, *arguments):
         ("simulate generations --rule B3/S23", "B3/S23"),
         ("show nope", "no run at nope; there are no runs here yet"),
         ("resume", "resume takes one run"),
+        ("doctor --x", "doctor takes no more words"),
+        ("simulate life --device abacus", "device='abacus' is not here"),
+        ("run life --density 0", "density=0.0 makes boards that show nothing"),
+        ("simulate life --shape 1000000 1000000 --steps 1", "GB of memory"),
         ("frobnicate", "no command is called 'frobnicate'"),
     ],
 )
@@ -73,6 +77,28 @@ def test_a_malformed_pattern_file_names_line_column_and_character(monkeypatch, c
     code, _, err = sojourn(monkeypatch, capsys, "simulate", "life", "--pattern", "bad.rle")
     assert code == 2
     assert all(part in err for part in ("line 2", "column 9", "q"))
+
+
+def test_a_pattern_brings_its_rule_and_is_recorded_by_its_contents(monkeypatch, capsys):
+    Path("small.rle").write_text("x = 3, y = 3, rule = B36/S23\nbo$2bo$3o!\n")
+    options = "simulate life --pattern small.rle --steps 4 --out a"
+    assert sojourn(monkeypatch, capsys, *options.split())[0] == 0
+    assert Run.open("a").record["settings"]["parameters"]["rule"] == "B36/S23"
+    Path("small.rle").unlink()
+    assert sj.Trajectory.open("a/trajectory.zarr").dataset.attrs["parameters"]["rule"] == "B36/S23"
+    assert "bo$2bo$3o!" in Run.open("a").record["settings"]["options"]["pattern"]
+    options = "simulate life --pattern replicator --rule B3/S23 --steps 4 --out b"
+    assert sojourn(monkeypatch, capsys, *options.split())[0] == 0
+    assert Run.open("b").record["settings"]["parameters"]["rule"] == "B3/S23"
+
+
+def test_a_damaged_record_is_one_line(monkeypatch, capsys):
+    for name, text in (("half", "{"), ("empty", "{}")):
+        Path(name).mkdir()
+        Path(name, "run.json").write_text(text)
+        for command in ("show", "resume"):
+            code, _, err = sojourn(monkeypatch, capsys, command, name)
+            assert (code, err.count("\n"), "record" in err) == (2, 1, True)
 
 
 def test_simulate_show_list(monkeypatch, capsys):

@@ -73,18 +73,24 @@ def _list(arguments: list[str]) -> None:
     from rich.table import Table
 
     from sojourn.catalogue import EXPERIMENTS, PROCESSES
+    from sojourn.formats import names
+
+    _no_more(arguments, "list")
 
     for title, catalogue, verb in (("Processes", PROCESSES, "simulate"), ("Experiments", EXPERIMENTS, "run")):
         table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 3, 0, 1))
         for name, (_, text) in catalogue.items():
             table.add_row(f"[cyan]sojourn {verb} {name}[/]", text)
         _print(table)
+    _print(f"Patterns, for [cyan]sojourn simulate life --pattern NAME[/]\n {', '.join(names())}")
 
 
 def _run(arguments: list[str]) -> None:
     from sojourn.catalogue import EXPERIMENTS, find
     from sojourn.runs import Run
 
+    if arguments[:1] in (["-h"], ["--help"]):
+        return _list([])
     name, rest = _name(arguments, "experiment", EXPERIMENTS)
     experiment_class = find(EXPERIMENTS, name, "experiment")
     out, rest = _option(rest, "--out")
@@ -95,16 +101,19 @@ def _run(arguments: list[str]) -> None:
 
 def _simulate(arguments: list[str]) -> None:
     from sojourn.catalogue import PROCESSES, find
-    from sojourn.experiments.simulate import Options, Simulate, as_recorded
+    from sojourn.experiments.simulate import Options, plan
     from sojourn.runs import Run
 
+    if arguments[:1] in (["-h"], ["--help"]):
+        return _list([])
     name, rest = _name(arguments, "process", PROCESSES)
     process_class = find(PROCESSES, name, "process")
     out, rest = _option(rest, "--out")
     command = make_dataclass("Simulation", [("process", process_class), ("driver", Options)])
     given = _parse(command, rest, f"sojourn simulate {name}")
     parameters = {field.name: getattr(given.process, field.name) for field in fields(given.process)}
-    experiment = Simulate(name, parameters, as_recorded(given.driver))
+    rule_given = any(a.split("=")[0] == "--rule" for a in rest)
+    experiment = plan(name, parameters, given.driver, rule_given=rule_given)
     run = Run.create("simulate", experiment.settings(), Path(out) if out else None)
     _perform(experiment, run)
 
@@ -151,7 +160,13 @@ def _show(arguments: list[str]) -> None:
 def _doctor(arguments: list[str]) -> None:
     from sojourn.view.doctor import report
 
+    _no_more(arguments, "doctor")
     _print(report())
+
+
+def _no_more(arguments: list[str], command: str) -> None:
+    if arguments:
+        raise InputError(f"{command} takes no more words; {' '.join(arguments)!r} was given")
 
 
 def _name(arguments: list[str], kind: str, catalogue: dict[str, Any]) -> tuple[str, list[str]]:
@@ -177,6 +192,7 @@ def _parse(settings: Any, arguments: list[str], program: str) -> Any:
     import tyro
 
     if {"-h", "--help"} & set(arguments):
+        _print(f"[bold]{program}[/] [--out FOLDER] [OPTIONS]   (the run is kept in FOLDER, by default under runs/)\n")
         return tyro.cli(settings, args=arguments, prog=program, config=(tyro.conf.OmitArgPrefixes,))
     said, width = io.StringIO(), os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "10000"  # a message in one piece, whatever the terminal
@@ -197,7 +213,8 @@ def _parse(settings: Any, arguments: list[str], program: str) -> Any:
 def _print(renderable: Any) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(renderable)
+    console = Console(highlight=False)
+    console.print(renderable, soft_wrap=isinstance(renderable, str) and not console.is_terminal)
 
 
 def _say(text: str) -> None:
@@ -209,5 +226,6 @@ def _say(text: str) -> None:
 def _fail(error: Exception) -> None:
     from rich.markup import escape
 
-    _say(f"[red]sojourn:[/] {escape(str(error))}")
+    remedy = "; name a folder that can be written with --out" if isinstance(error, PermissionError) else ""
+    _say(f"[red]sojourn:[/] {escape(str(error))}{remedy}")
     sys.exit(2)

@@ -73,7 +73,7 @@ def simulate(
         raise InputError(
             f"ensemble={ensemble} is not possible; use 1 or more, or leave it to the given state's {given}"
         )
-    _check_memory(process, members, _frames(steps, save_every), stored=out is not None)
+    check_memory(process, members, steps, save_every, stored=out is not None)
     target = find_device(device)
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
@@ -197,14 +197,11 @@ def find_device(name: str | None) -> torch.device | None:
     return device
 
 
-def _frames(steps: int, save_every: int | None) -> int:
-    return -(-steps // (save_every or max(steps, 1))) + 1
-
-
-def _check_memory(process: Process, members: int, frames: int, stored: bool) -> None:
+def check_memory(process: Process, members: int, steps: int, save_every: int | None, *, stored: bool) -> None:
     """Raises InputError unless the frames, or those in flight and the time axis of a store, fit in free memory."""
     import psutil
 
+    frames = -(-steps // (save_every or max(steps, 1))) + 1
     needed = state_bytes(process, members) * (4 if stored else frames) + 16 * frames
     free = psutil.virtual_memory().available
     if needed > 0.8 * free:

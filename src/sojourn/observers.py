@@ -6,6 +6,7 @@ pauses. It answers True to stop the run.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -85,7 +86,7 @@ class FiniteGuard:
 
 
 class ProgressBar:
-    """A terminal progress bar with steps a second and the time left; silent where nobody is looking."""
+    """A terminal progress bar with steps a second and the time left; without a terminal, a line every ten seconds."""
 
     every: int | None = None
 
@@ -108,13 +109,17 @@ class ProgressBar:
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task(title, total=steps, completed=start, rate="")
+        self.plain, self.title, self.steps, self.said = not console.is_terminal, title, steps, self.begun
         self.bar.start()
 
     def see(self, step: int, state: State) -> bool:
-        rate = (step - self.start) / max(time.monotonic() - self.begun, 1e-9)
-        self.bar.update(
-            self.task, completed=step, rate=f"{rate:,.3g} {self.unit}/s" if rate < 10 else f"{rate:,.0f} {self.unit}/s"
-        )
+        now = time.monotonic()
+        rate = (step - self.start) / max(now - self.begun, 1e-9)
+        speed = f"{rate:,.0f} {self.unit}/s" if rate >= 10 else f"{rate:.1f} {self.unit}/s"
+        self.bar.update(self.task, completed=step, rate=speed)
+        if self.plain and now - self.said > 10:
+            print(f"{self.title}: {step:,} of {self.steps:,}, {speed}", file=sys.stderr, flush=True)
+            self.said = now
         return False
 
     def close(self) -> None:

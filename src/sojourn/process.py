@@ -60,6 +60,10 @@ class Process(ABC):
     def check(self, state: State) -> None:
         """Raises InputError unless `state` has this process's fields, in shape and type."""
         expected = self.fields()
+        if not isinstance(state, dict):
+            raise InputError(
+                f"a state is a dict of tensors, such as {{{next(iter(expected))!r}: ...}}, not {type(state)}"
+            )
         if set(state) != set(expected):
             raise InputError(f"state has fields {sorted(state)}; {type(self).__name__} needs {sorted(expected)}")
         for name, field in expected.items():

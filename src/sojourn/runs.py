@@ -82,8 +82,12 @@ class Run:
         try:
             yield
             status = "finished"
+            self.record.pop("error", None)
         except KeyboardInterrupt:
             status = "interrupted"
+            raise
+        except Exception as error:
+            self.record["error"] = f"{type(error).__name__}: {error}"
             raise
         finally:
             self.record["status"] = status

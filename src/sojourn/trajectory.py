@@ -110,7 +110,7 @@ class StoreWriter:
     ) -> StoreWriter:
         """A new store for frames at `steps`, which appears whole or not at all; InputError if `path` is taken."""
         if path.exists():
-            raise InputError(f"{path} exists already; choose another place, or resume it")
+            raise InputError(f"{path} exists already; choose another place, or go on with it by resume=True")
         beside = path.with_name(f".{path.name}.partial")
         shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +124,7 @@ class StoreWriter:
                 shape=(ensemble, len(steps), *field.shape),
                 chunks=(min(members, ensemble), max(1, min(len(steps), _CHUNK_BYTES // frame)), *field.shape),
                 dtype=numpy_dtype(field.dtype),
+                fill_value=unwritten(numpy_dtype(field.dtype)),
                 dimension_names=("ensemble", "time", *field.dims),
                 attributes=labels(field),
             )
@@ -165,6 +166,13 @@ class StoreWriter:
 def numpy_dtype(dtype: torch.dtype) -> np.dtype:
     """The NumPy type of a PyTorch type."""
     return torch.empty(0, dtype=dtype).numpy().dtype
+
+
+def unwritten(dtype: np.dtype) -> Any:
+    """What stands in frames that were never written: NaN, or the largest integer (255 for cells), or False."""
+    if dtype.kind in "fc":
+        return np.nan
+    return np.iinfo(dtype).max if dtype.kind in "iu" else False
 
 
 def labels(field: Field) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def test_a_rule_that_is_no_count_rule_has_no_masks():
         ("B-3/S", "character - at position 2 is not a neighbour count"),
         ("B3/B2", "a second B at position 4"),
         ("23", "has no slash, B or S"),
-        ("B2/S/3", "has 3 parts: that is a Generations rule; use GenerationsRule.parse"),
+        ("B2/S/3", "has 3 parts: that is a rule of Generations, not of Life"),
         ("B3/S23:T30,20", "use split_topology first"),
         ("B5/S2V", "5 at position 2 is not a count of the 4 neighbours of V rules"),
         ("MAPABC", "has 3 base64 characters after MAP; a table of 512 takes 86"),

@@ -37,7 +37,7 @@ class LearnLife(Experiment):
         width: overcompleteness m of the networks; 1 is the minimal one of 25 parameters.
         boards: number of training boards.
         side: their height and width.
-        density: their share of live cells.
+        density: their share of live cells, between 0 and 1.
         soup: height and width of the unseen board that both processes run on.
         steps: how many generations they run.
         save_every: generations between saved boards, which are compared cell by cell.
@@ -61,6 +61,8 @@ class LearnLife(Experiment):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} is below 1; use a whole number above zero")
         Life(self.rule, (self.side, self.side), density=self.density)
+        if self.density in (0.0, 1.0):
+            raise InputError(f"density={self.density} makes boards that show nothing; choose one between 0 and 1")
         Noise(self.seed)
 
     def run(self, run: Run) -> list[str]:
@@ -84,7 +86,7 @@ class LearnLife(Experiment):
             margin=certificate.margin,
             rounding=certificate.rounding,
             weights=certificate.weights,
-            compared_cells=int(truth.dataset["cell"].size),
+            compared_cells=(len(truth) - 1) * self.soup**2,
             differing_cells=differing,
         )
         return self._story(run, pairs, exact, network, certificate, truth, differing)
@@ -102,13 +104,13 @@ class LearnLife(Experiment):
         return sum(c.exact for c in certificates), singles[best], certificates[best]
 
     def _roll(self, run: Run, network: LifeNetwork) -> tuple[Trajectory, Trajectory, int]:
-        """The true and the learned process from one unseen soup; how many saved cells differ."""
+        """The true and the learned process from one unseen soup; how many cells of the boards after it differ."""
         shape = (self.soup, self.soup)
-        start = unseen_soup(shape, self.density, Noise(self.seed))
+        start = unseen_soup(shape, Noise(self.seed))
         options = {"steps": self.steps, "save_every": self.save_every, "seed": self.seed, "resume": True}
         truth = simulate(Life(self.rule, shape), start, out=run.path / "trajectory.zarr", **options)
         learned = simulate(LearnedLife(network, shape), start, out=run.path / "learned.zarr", **options)
-        differing = sum(int((truth.state(k)["cell"] != learned.state(k)["cell"]).sum()) for k in range(len(truth)))
+        differing = sum(int((truth.state(k)["cell"] != learned.state(k)["cell"]).sum()) for k in range(1, len(truth)))
         return truth, learned, differing
 
     def _draw(self, run: Run, network: LifeNetwork, truth: Trajectory, learned: Trajectory) -> None:
@@ -124,7 +126,7 @@ class LearnLife(Experiment):
 
     def _film(self, path: Path, network: LifeNetwork, side: int = 128, frames: int = 240) -> None:
         """The first generations of a smaller soup, truth left and learned right."""
-        start = unseen_soup((side, side), self.density, Noise(self.seed).split("film"))
+        start = unseen_soup((side, side), Noise(self.seed).split("film"))
         options = {"steps": frames, "save_every": 1, "progress": False}
         truth = simulate(Life(self.rule, (side, side)), start, **options)
         learned = simulate(LearnedLife(network, (side, side)), start, **options)
@@ -133,13 +135,16 @@ class LearnLife(Experiment):
 
     def _story(self, run, pairs, exact, network, certificate, truth, differing) -> list[str]:
         cells, found = self.boards * self.side**2, identify_rule(pairs)
-        hint = "" if exact else f" Wider ones may: try --width {self.width + 2}."
+        size, data = network.parameter_count, f"{cells:,} cells and their successors"
+        learned = f"[bold]{exact} of {self.networks}[/] networks of {size} parameters learned {self.rule} from {data}"
+        hint = f"No network of {self.networks} ({size} parameters) learned {self.rule} from {data}; wider ones may: "
         return [
-            f"[bold]{exact} of {self.networks}[/] networks of {network.parameter_count} parameters learned {self.rule} "
-            f"from {cells:,} cells and their successors, and were proved exact.{hint}",
+            f"{learned}, and {'was' if exact == 1 else 'were'} proved exact."
+            if exact
+            else f"{hint}try --width {self.width + 2}.",
             f"The best: {certificate.statement}",
             f"Run beside the truth from an unseen {self.soup} x {self.soup} soup for {self.steps:,} generations: "
-            f"[bold]{differing:,}[/] of {truth.dataset['cell'].size:,} compared cells differ.",
+            f"[bold]{differing:,}[/] cells differ in {len(truth) - 1:,} boards of {self.soup**2:,} cells.",
             f"The boards alone say: {found.rule or 'no single rule'}.",
             f"Look at {escape(str(run.path / 'figures'))}: learning.png, neighbourhoods.png, rollout.png, film.mp4.",
         ]

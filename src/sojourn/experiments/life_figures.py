@@ -24,10 +24,15 @@ def learning_curve(rows: list[dict[str, Any]], title: str) -> Figure:
     low, high = [r["loss_best"] for r in rows], [r["loss_worst"] for r in rows]
     upper.fill_between(steps, low, high, color=BLUE, alpha=0.2, lw=0, label="best to worst")
     upper.plot(steps, [r["loss_median"] for r in rows], color=BLUE, label="median")
-    upper.set(yscale="log", ylabel="loss", title=title)
+    upper.set(yscale="log", ylabel="class-balanced log loss", title=title)
     upper.legend(frameon=False, loc="lower left")
     lower.plot(steps, [100 * r["right"] for r in rows], color=ORANGE)
-    lower.set(xlabel="training step", ylabel="right on all\nneighbourhoods seen (%)", ylim=(0, 104), xlim=(0, last))
+    lower.set(
+        xlabel="training step",
+        ylabel="networks right on all\nneighbourhoods seen (%)",
+        ylim=(0, 104),
+        xlim=(0, 1.02 * last),
+    )
     for begin, end, what in ((0.0, 0.4, "noise fades"), (0.4, 0.8, "soft units sharpen"), (0.8, 1.0, "plain ReLU")):
         for axis in (upper, lower):
             axis.axvline(end * last, color="0.75", lw=0.8, zorder=0)
@@ -39,7 +44,7 @@ def neighbourhoods(logits: np.ndarray, title: str) -> Figure:
     """Every 3x3 neighbourhood as a tile, by centre and number of live neighbours; hue is the network's answer."""
     from matplotlib.colors import to_rgb
 
-    figure, axes = new(2, 1, figsize=(8.6, 4.3))
+    figure, axes = new(2, 1, figsize=(8.6, 5.4))
     strength = np.log1p(np.abs(logits)) / np.log1p(np.abs(logits).max())
     for centre, axis in enumerate(axes):
         pixels = np.ones((_ROWS * 4 + 1, 9 * _PITCH, 3))
@@ -59,11 +64,11 @@ def neighbourhoods(logits: np.ndarray, title: str) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_title(f"centre {'alive' if centre else 'dead'}", loc="left", fontsize=10)
-    axes[1].set_xlabel("live neighbours (dark cells are alive)")
-    figure.suptitle(title)
     least = float(np.abs(logits).min())
-    text = (0.005, f"least |logit| {least:.3g}; a stronger tint is a larger one")
-    figure.text(0.99, text[0], text[1], ha="right", va="bottom", fontsize=9, color="0.35")
+    axes[1].set_xlabel(
+        f"live neighbours (dark cells are alive; a stronger tint is a larger |logit|, the least is {least:.3g})"
+    )
+    figure.suptitle(title)
     figure.text(0.99, 0.93, "the network says ALIVE", ha="right", va="top", color=BLUE, weight="bold")
     figure.text(0.99, 0.89, "the network says DEAD", ha="right", va="top", color=ORANGE, weight="bold")
     return figure
@@ -90,13 +95,21 @@ def rollout(soup: np.ndarray, truth: np.ndarray, learned: np.ndarray, steps: int
 
 
 def side_by_side(truth: Iterator[np.ndarray], learned: Iterator[np.ndarray], scale: int = 3) -> Iterator[np.ndarray]:
-    """Film frames: the true board left, the learned one right, differing cells in orange."""
-    for true, ours in zip(truth, learned, strict=True):
+    """Film frames: the true board left, the learned one right, differing cells in orange, and a line that says so."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=16)
+    for generation, (true, ours) in enumerate(zip(truth, learned, strict=True)):
         gap = np.full((true.shape[0], 8, 3), 200, np.uint8)
         left = np.repeat((255 - 220 * true)[..., None], 3, axis=2).astype(np.uint8)
         right = np.repeat((255 - 220 * ours)[..., None], 3, axis=2).astype(np.uint8)
         right[true != ours] = (213, 94, 0)
-        yield np.concatenate([left, gap, right], axis=1).repeat(scale, 0).repeat(scale, 1)
+        boards = np.concatenate([left, gap, right], axis=1).repeat(scale, 0).repeat(scale, 1)
+        head = Image.new("RGB", (boards.shape[1], 28), "white")
+        draw = ImageDraw.Draw(head)
+        draw.text((6, 4), f"the true rule, generation {generation}", "black", font=font)
+        draw.text((boards.shape[1] // 2 + 18, 4), f"the learned network, step {generation}", "black", font=font)
+        yield np.concatenate([np.asarray(head), boards], axis=0)
 
 
 def new(rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
@@ -119,8 +132,8 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-_COLUMNS, _ROWS = 7, 10  # tiles in a column of the picture of neighbourhoods: 70 = 8 over 4
-_PITCH = 4 * _COLUMNS + 6
+_COLUMNS, _ROWS = 5, 14  # tiles in a column of the picture of neighbourhoods: 70 = 8 over 4
+_PITCH = 4 * _COLUMNS + 4
 
 
 def _around(index: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from sojourn.catalogue import PROCESSES, find
-from sojourn.driver import find_device, simulate
+from sojourn.driver import check_memory, find_device, simulate
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
 from sojourn.formats import named, read_pattern, read_rle, write_rle
@@ -17,6 +17,7 @@ from sojourn.noise import Noise
 from sojourn.process import Process, State
 from sojourn.processes.life.generations import Generations
 from sojourn.processes.life.life import Life
+from sojourn.processes.life.rule import split_topology
 from sojourn.runs import Run
 
 
@@ -25,7 +26,8 @@ class Options:
     """How to simulate.
 
     Args:
-        pattern: for automata, what to start from: a pattern file (RLE, .cells, Life 1.06) or a name from the library.
+        pattern: for automata, what to start from: a pattern file (RLE, .cells, Life 1.06) or a name from the library;
+            without --rule, its own rule is used.
         steps: how many steps.
         save_every: steps between saved frames; 0 saves only the first and the last.
         ensemble: number of random starts.
@@ -67,6 +69,7 @@ class Simulate(Experiment):
         """The process, and the state to start from when it is a pattern."""
         parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in self.parameters.items()}
         process = find(PROCESSES, self.process, "process")(**parameters)
+        check_memory(process, self.options.ensemble, self.options.steps, self.options.save_every or None, stored=True)
         return process, None if self.options.pattern is None else _centred(process, self.options.pattern)
 
     def run(self, run: Run) -> list[str]:
@@ -84,20 +87,26 @@ class Simulate(Experiment):
             device=options.device,
         )
         run.result(frames=len(path), last_step=int(path.dataset["time"][-1] / process.dt))
-        return [f"{len(path)} frames of {escape(str(process))} in {escape(str(run.path / 'trajectory.zarr'))}"]
+        frames = "1 frame" if len(path) == 1 else f"{len(path)} frames"
+        return [f"{frames} of {escape(str(process))} in {escape(str(run.path / 'trajectory.zarr'))}"]
 
 
-def as_recorded(options: Options) -> Options:
-    """The options with a pattern file's contents in place of its name: a record must not depend on a file elsewhere."""
-    if options.pattern is None or not Path(options.pattern).exists():
-        return options
-    return replace(options, pattern=write_rle(read_pattern(Path(options.pattern))))
+def plan(process: str, parameters: dict[str, Any], options: Options, *, rule_given: bool) -> Simulate:
+    """The experiment; a pattern file is recorded by its contents, and brings its own rule unless one is given."""
+    if options.pattern is not None:
+        file = Path(options.pattern)
+        pattern = read_pattern(file) if file.exists() else named(options.pattern)
+        if file.exists():
+            options = replace(options, pattern=write_rle(pattern))
+        if pattern.rule is not None and not rule_given and "rule" in parameters:
+            parameters = {**parameters, "rule": split_topology(pattern.rule)[0]}
+    return Simulate(process, parameters, options)
 
 
-def _centred(process: Process, name: str) -> State:
-    """The pattern of that file or name, in the middle of the grid."""
+def _centred(process: Process, text: str) -> State:
+    """The pattern of that name or RLE text, in the middle of the grid."""
     if not isinstance(process, Life | Generations):
-        raise InputError(f"pattern={name!r}: {type(process).__name__} does not start from patterns; leave it out")
-    pattern = read_rle(name) if "!" in name else named(name)
+        raise InputError(f"pattern: {type(process).__name__} does not start from patterns; leave it out")
+    pattern = read_rle(text) if "!" in text else named(text)
     y, x = ((room - size) // 2 for room, size in zip(process.shape, pattern.cells.shape, strict=True))
     return process.place(pattern, at=(max(0, y), max(0, x)))

@@ -23,7 +23,9 @@ def named(name: str) -> Pattern:
     if _plain(name) not in known:
         close = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(known[match] for match in close)}? " if close else ""
-        raise InputError(f'there is no pattern named "{name}"; {hint}sojourn.formats.names() lists all')
+        raise InputError(
+            f'there is no pattern named "{name}"; {hint}`sojourn list` and sojourn.formats.names() list all'
+        )
     return read_rle(files("sojourn.formats").joinpath("patterns", f"{known[_plain(name)]}.rle").read_text())
 
 

@@ -59,6 +59,6 @@ def collapse(pairs: Trajectory) -> SeenNeighbourhoods:
     return SeenNeighbourhoods(seen, bits, count[seen], alive[seen])
 
 
-def unseen_soup(shape: tuple[int, int], density: float, noise: Noise) -> State:
-    """A random board from a stream that no training draws from."""
-    return Life(shape=shape, density=density).initial(1, noise.split("unseen soup"))
+def unseen_soup(shape: tuple[int, int], noise: Noise) -> State:
+    """A random board of density 0.375 from a stream that no training draws from."""
+    return Life(shape=shape, density=0.375).initial(1, noise.split("unseen soup"))

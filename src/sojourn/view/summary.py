@@ -23,6 +23,8 @@ def summary(run: Run) -> RenderableType:
         f"source {record['source']}"
     )
     parts: list[RenderableType] = [head]
+    if "error" in record:
+        parts.append(Text(record["error"], style="red"))
     parts += [Text.from_markup(line) for line in record.get("summary", [])]  # as the experiment wrote them
     if record["results"]:
         parts.append(_table("Results", record["results"]))

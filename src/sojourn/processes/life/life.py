@@ -144,9 +144,13 @@ def place(process: Process, pattern: Pattern, at: tuple[int, int], states: int) 
 
 def check_grid(shape: tuple[int, int], boundary: str) -> None:
     """Raises InputError unless `shape` is two positive whole numbers and `boundary` is known."""
-    whole = len(shape) == 2 and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in shape)
+    whole = (
+        isinstance(shape, tuple | list)
+        and len(shape) == 2
+        and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in shape)
+    )
     if not whole:
-        raise InputError(f"shape={tuple(shape)} is not (height, width) with two whole numbers above zero")
+        raise InputError(f"shape={shape} is not (height, width) with two whole numbers above zero")
     if boundary not in ("torus", "dead"):
         raise InputError(f'boundary={boundary!r} is not known; choose "torus" or "dead"')
 

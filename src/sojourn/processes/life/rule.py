@@ -61,6 +61,8 @@ class Rule:
 
         Source: Golly 3.3, Help > Algorithms > QuickLife.
         """
+        if not isinstance(text, str):
+            raise InputError(f'rule={text!r} is not text; write it as "B3/S23", or use Rule.from_table for a table')
         rule = read_name(text, NAMES)
         if ":" in rule:
             raise InputError(f'rule "{text}": the grid after the colon is no part of a rule; use split_topology first')
@@ -68,9 +70,7 @@ class Rule:
             return cls.from_table(read_map(rule[3:], rule))
         parts = split_parts(rule)
         if len(parts) > 2:
-            raise InputError(
-                f'rule "{rule}" has {len(parts)} parts: that is a Generations rule; use GenerationsRule.parse'
-            )
+            raise InputError(f'rule "{rule}" has {len(parts)} parts: that is a rule of Generations, not of Life')
         return cls.from_table(read_table(parts, rule))
 
     @classmethod
