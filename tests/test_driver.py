@@ -152,6 +152,17 @@ def test_the_guard_and_the_stopping_rule_see_the_start(tmp_path):
     assert len(sj.simulate(Walk(), steps=5, save_every=1, observers=[StopWhen(lambda s: True, every=50)])) == 1
 
 
+def test_the_state_at_which_a_run_is_stopped_is_kept(tmp_path):
+    for out in (None, tmp_path / "w.zarr"):
+        rule = StopWhen(lambda s: bool(s["x"].mean() > 3), every=1)
+        path = sj.simulate(Walk(drift=1.0), steps=1000, save_every=100, seed=3, observers=[rule], out=out)
+        last = round(float(path.dataset["time"][-1]) / 0.5)
+        assert 0 < last < 100
+        assert len(path) == 2
+        np.testing.assert_array_equal(path.state()["x"], by_hand(Walk(drift=1.0), last, 1, 3)[:, -1])
+        assert path.state()["x"].mean() > 3
+
+
 def test_numpy_integers_are_whole_numbers():
     path = sj.simulate(Walk(), steps=np.int64(4), save_every=np.int32(2), seed=np.uint8(3), ensemble=np.int16(2))
     xr.testing.assert_equal(path.dataset, sj.simulate(Walk(), steps=4, save_every=2, seed=3, ensemble=2).dataset)

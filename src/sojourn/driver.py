@@ -133,6 +133,8 @@ def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
         if step == next_save:
             writer.write(state)
             next_save = next(saves, None)
+        elif stop:
+            writer.write_between(state, step)
         if stop:
             return True
     return False
@@ -206,6 +208,8 @@ def check_memory(process: Process, members: int, steps: int, save_every: int | N
     free = psutil.virtual_memory().available
     if needed > 0.8 * free:
         remedy = "save fewer with save_every=" + ("" if stored else ", or pass out= to write them to disk")
+        if state_bytes(process, members) * 4 > 0.8 * free:
+            remedy = "use a smaller shape or a smaller ensemble"
         raise InputError(
             f"{frames:,} frames of {members:,} members need {needed / 1e9:,.1f} GB of memory and {free / 1e9:.1f} GB "
             f"are free; {remedy}"

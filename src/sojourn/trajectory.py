@@ -79,6 +79,11 @@ class MemoryWriter:
             array[:, self.committed] = state[name].detach().cpu().numpy()
         self.committed += 1
 
+    def write_between(self, state: State, step: int) -> None:
+        """The state at which a run was stopped, in the place of the next planned frame."""
+        self.steps[self.committed] = step
+        self.write(state)
+
     def close(self, status: str) -> Trajectory:
         variables = {
             name: (("ensemble", "time", *field.dims), self.arrays[name][:, : self.committed], labels(field))
@@ -146,6 +151,11 @@ class StoreWriter:
         full = (self.committed + len(self.buffer)) % self.frames_per_chunk == 0
         if full or time.monotonic() - self.flushed_at > _FLUSH_SECONDS:
             self.flush()
+
+    def write_between(self, state: State, step: int) -> None:
+        """The state at which a run was stopped, in the place of the next planned frame."""
+        _array(self.group, "time")[self.committed + len(self.buffer)] = step * self.process.dt
+        self.write(state)
 
     def flush(self) -> None:
         """Data first, the counter last: a crash between the two hides whole frames, never shows half of one."""

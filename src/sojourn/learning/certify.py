@@ -145,11 +145,8 @@ def _stage_by_stage(network: LifeNetwork, rule: str, table: np.ndarray) -> Certi
 def _answers_as(network: LifeNetwork, rule: str) -> bool:
     """Whether the network as it is called gives the rule on random boards: the weights proved must be what runs."""
     cells = Life(rule, (16, 16)).initial(16, Noise(0).split("certificate"))["cell"].numpy()
-    return bool(
-        (
-            (run(network, torch.from_numpy(cells)[:, None]) > 0) == advance_cells(cells, rule, "torus", network.steps)
-        ).all()
-    )
+    alive = run(network, torch.from_numpy(cells)[:, None]) > 0
+    return bool((alive == advance_cells(cells, rule, "torus", network.steps)).all())
 
 
 def _ends(box: Box) -> list[list[float]]:
