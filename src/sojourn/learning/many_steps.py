@@ -7,7 +7,8 @@ the stage is pressed to be, with margins, the binary rule that it already is. Wh
 futures say: a network that misses one cell of them goes back to the search. No intermediate board and no rule is shown.
 
 What this is not: gradient descent from the initial weights. The search may draw a hidden unit, or both, afresh, and
-keeps such a change only if that network's own loss does not rise.
+keeps such a change only if that network's own loss does not rise; when it has stood still for long it shrinks the
+stage and shakes it.
 """
 
 from __future__ import annotations
