@@ -1,6 +1,7 @@
 """How many of 1000 minimal networks the recipe proves exact, and how long they take: `python benchmarks/learning.py`.
 
-Prints the share, the seconds of training and of certifying, and the margins; one line a seed. No timing is asserted.
+Prints the share, the seconds of training and of certifying, and the margins; one line a seed given. No timing is
+asserted. With --without-noise the recipe's noise is left out, to see what it brings.
 """
 
 import sys
@@ -11,12 +12,12 @@ import numpy as np
 import sojourn as sj
 from sojourn.learning.boards import collapse, training_pairs
 from sojourn.learning.networks import LifeNetworks
-from sojourn.learning.recipe import learn_one_step
+from sojourn.learning.recipe import Fading, learn_one_step
 
 NETWORKS, BLOCK = 1000, 128
 
 
-def learn(seed: int) -> None:
+def learn(seed: int, fading: Fading) -> None:
     seen = collapse(training_pairs("B3/S23", seed=seed, progress=False))
     training = certifying = 0.0
     certificates = []
@@ -24,7 +25,7 @@ def learn(seed: int) -> None:
         began = time.perf_counter()
         noise = sj.Noise(seed).members(first)
         networks = LifeNetworks(min(BLOCK, NETWORKS - first), noise=noise.split("weights"))
-        learn_one_step(networks, seen, noise=noise.split("shake"))
+        learn_one_step(networks, seen, noise=noise.split("shake"), fading=fading)
         trained = time.perf_counter()
         certificates += [sj.certify(networks.pick(k), "B3/S23") for k in range(networks.replicas)]
         training, certifying = training + trained - began, certifying + time.perf_counter() - trained
@@ -36,5 +37,7 @@ def learn(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:] or ["0"]:
-        learn(int(argument))
+    seeds = [int(argument) for argument in sys.argv[1:] if argument != "--without-noise"]
+    without_noise = "--without-noise" in sys.argv
+    for number in seeds or [0]:
+        learn(number, Fading(noise=0.0) if without_noise else Fading())

@@ -33,7 +33,11 @@ def learning_curve(rows: list[dict[str, Any]], title: str) -> Figure:
         ylim=(0, 104),
         xlim=(0, 1.02 * last),
     )
-    for begin, end, what in ((0.0, 0.4, "noise fades"), (0.4, 0.8, "soft units sharpen"), (0.8, 1.0, "plain ReLU")):
+    for begin, end, what in (
+        (0.0, 0.5, "noise and penalty fade"),
+        (0.5, 0.8, "units sharpen"),
+        (0.8, 1.0, "plain ReLU"),
+    ):
         for axis in (upper, lower):
             axis.axvline(end * last, color="0.75", lw=0.8, zorder=0)
         lower.text((begin + end) / 2 * last, 96, what, ha="center", va="top", fontsize=9, color="0.35")
