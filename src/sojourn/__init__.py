@@ -19,6 +19,7 @@ _HOME = {
     "Trajectory": "sojourn.trajectory",
     "Life": "sojourn.processes.life.life",
     "Generations": "sojourn.processes.life.generations",
+    "GrayScott": "sojourn.processes.gray_scott.gray_scott",
     "Rule": "sojourn.processes.life.rule",
     "certify": "sojourn.learning.certify",
     "identify_rule": "sojourn.learning.identify",
@@ -28,6 +29,7 @@ _HOME = {
 __all__ = [
     "Field",
     "Generations",
+    "GrayScott",
     "InputError",
     "Life",
     "Noise",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from sojourn.learning.identify import identify_rule
     from sojourn.noise import Noise
     from sojourn.process import Field, Process, State
+    from sojourn.processes.gray_scott.gray_scott import GrayScott
     from sojourn.processes.life.generations import Generations
     from sojourn.processes.life.life import Life
     from sojourn.processes.life.rule import Rule

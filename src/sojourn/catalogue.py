@@ -10,6 +10,10 @@ from sojourn.errors import InputError
 PROCESSES = {
     "life": ("sojourn.processes.life.life:Life", "two-state cellular automata of radius 1: B/S, Hensel and MAP rules"),
     "generations": ("sojourn.processes.life.generations:Generations", "Generations automata, where cells age"),
+    "gray-scott": (
+        "sojourn.processes.gray_scott.gray_scott:GrayScott",
+        "two species that react and diffuse: spots, mazes, spirals",
+    ),
 }
 
 EXPERIMENTS = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def simulate(
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
         "process": type(process).__name__,
-        "parameters": _plain(asdict(process)),
+        "parameters": {field.name: _plain(getattr(process, field.name)) for field in fields(process)},
         "seed": seed,
         "steps": steps,
         "save_every": save_every,
@@ -217,7 +218,13 @@ def check_memory(process: Process, members: int, steps: int, save_every: int | N
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, paths as text: what JSON gives back is what was put in."""
+    """Tuples as lists, paths as text: what JSON gives back is what was put in; of a large tensor its digest."""
+    if isinstance(value, torch.Tensor):
+        whole = value.detach().cpu()
+        if whole.ndim == 0:
+            return whole.item()
+        digest = hashlib.sha256(whole.contiguous().numpy().tobytes()).hexdigest()
+        return {"shape": list(whole.shape), "mean": float(whole.double().mean()), "sha256": digest}
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

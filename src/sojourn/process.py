@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sojourn.errors import InputError
@@ -46,6 +47,10 @@ class Process(ABC):
     @abstractmethod
     def initial(self, ensemble: int, noise: Noise) -> State:
         """`ensemble` starting states."""
+
+    def coordinates(self) -> dict[str, np.ndarray]:
+        """Places along the axes of the fields that have them: name of the axis -> its points."""
+        return {}
 
     @abstractmethod
     def step(self, state: State, t: int, noise: Noise) -> State:

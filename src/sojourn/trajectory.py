@@ -29,7 +29,8 @@ class Trajectory:
     """Saved states of one simulated ensemble.
 
     Attributes:
-        dataset: xarray Dataset; dims (ensemble, time, ...), coordinate `time`; attributes name the process, its
+        dataset: xarray Dataset; dims (ensemble, time, ...), coordinates `time` and the process's own;
+            attributes name the process, its
             parameters and the seed. Frames of a store are read when they are used.
         path: the store it is read from, or None.
     """
@@ -90,8 +91,9 @@ class MemoryWriter:
             for name, field in self.process.fields().items()
         }
         time_axis = ("time", self.steps[: self.committed] * self.process.dt, {"units": self.process.time_unit})
+        axes: dict[str, Any] = {"time": time_axis, **self.process.coordinates()}
         attributes = {**self.attributes, "status": status, "committed": self.committed}
-        return Trajectory(xr.Dataset(variables, {"time": time_axis}, attributes))
+        return Trajectory(xr.Dataset(variables, axes, attributes))
 
 
 class StoreWriter:
@@ -140,6 +142,8 @@ class StoreWriter:
             dimension_names=("time",),
             attributes={"units": process.time_unit},
         )
+        for name, points in process.coordinates().items():
+            group.create_array(name, data=points, chunks=points.shape, dimension_names=(name,))
         with warnings.catch_warnings():  # consolidated metadata, which xarray looks for, is not yet in Zarr v3's text
             warnings.simplefilter("ignore", UserWarning)
             zarr.consolidate_metadata(beside)

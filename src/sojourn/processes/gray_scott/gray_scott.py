@@ -1,0 +1,174 @@
+"""The Gray-Scott reaction U + 2V -> 3V, V -> P, fed with U, drained of both, and diffusing.
+
+u_t = D_u lap u - u v^2 + F (1 - u),    v_t = D_v lap v + u v^2 - (F + k) v
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import torch
+
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.process import Field, Process, State
+from sojourn.processes.gray_scott import checks, etdrk4
+from sojourn.processes.gray_scott.explicit import EXPLICIT, reaction
+from sojourn.processes.gray_scott.presets import PRESETS
+from sojourn.processes.gray_scott.spectral import diffusion, spectral_reaction, transform
+from sojourn.processes.gray_scott.starts import STARTS, Start
+from sojourn.processes.gray_scott.stencils import Boundary, Stencil, laplacian
+
+if TYPE_CHECKING:
+    Number = float | torch.Tensor
+    """A number; or a tensor of one number, which may ask for its gradient."""
+    Rate = float | torch.Tensor
+    """A Number; or a field in space, of the process's shape."""
+else:
+    Number = Rate = float  # what a command line can say
+
+Scheme = Literal["euler", "heun", "rk4", "etdrk4"]
+
+
+@dataclass(frozen=True)
+class GrayScott(Process):
+    """Two reacting species on a line, a square or in a box.
+
+    Args:
+        feed_rate: F, 1/time; a number or a field of `shape` (a tensor).
+        kill_rate: k, 1/time; likewise.
+        diffusivity_u, diffusivity_v: D_u and D_v, length^2/time.
+        shape: cells along (x,), (y, x) or (z, y, x).
+        extent: length of the domain along every axis, or one for each; None gives cells of Pearson's size, 2.5/256.
+        boundary: "periodic"; "neumann", no flux through the walls; "dirichlet", (u, v) = (1, 0) on them.
+        dt: time step.
+        scheme: "euler", "heun" and "rk4" (orders 1, 2, 4) on finite differences; "etdrk4" (order 4) spectral: Fourier
+            where periodic, cosine with Neumann walls.
+        stencil: for finite differences: "second", "isotropic" (second order, no preferred direction) or "fourth".
+        dealias: for etdrk4: "padded" evaluates u v^2 on twice the points along every axis, which removes all aliasing
+            of a cubic product; "none" evaluates it on the grid itself.
+        start: "pearson", "seeds", or "gaussian" and "fourier" of The Well; see `starts`.
+        dtype: "float32" or "float64".
+
+    State: `u`, `v`, (ensemble, *shape). The domain is centred on 0.
+
+    Raises:
+        InputError: a parameter cannot be used; among them a dt above the scheme's stability limit.
+
+    Sources: Gray and Scott (Chem. Eng. Sci. 39, 1984); Pearson (Science 261, 1993).
+    """
+
+    feed_rate: Rate = 0.029
+    kill_rate: Rate = 0.057
+    diffusivity_u: Number = 2e-5
+    diffusivity_v: Number = 1e-5
+    shape: tuple[int, ...] = (256, 256)
+    extent: float | tuple[float, ...] | None = None
+    boundary: Boundary = "periodic"
+    dt: float = 1.0
+    scheme: Scheme = "euler"
+    stencil: Stencil = "second"
+    dealias: Literal["padded", "none"] = "padded"
+    start: Start = "seeds"
+    dtype: Literal["float32", "float64"] = "float32"
+
+    time_unit = "1"
+
+    def __post_init__(self) -> None:
+        checks.check(self)
+
+    @classmethod
+    def preset(cls, name: str, **parameters: Any) -> Self:
+        """The process with the rates of a named pattern, such as "maze", "u-skate" or "kappa"; see `presets`."""
+        if name not in PRESETS:
+            raise InputError(f"no Gray-Scott pattern is called {name!r}; there are: {', '.join(PRESETS)}")
+        feed, kill = PRESETS[name]
+        return cls(**{"feed_rate": feed, "kill_rate": kill, **parameters})
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Extent of the domain along each axis."""
+        if self.extent is None:
+            return tuple(n * 2.5 / 256 for n in self.shape)
+        return self.extent if isinstance(self.extent, tuple) else (self.extent,) * len(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance of grid points along each axis."""
+        return tuple(length / n for length, n in zip(self.lengths, self.shape, strict=True))
+
+    def coordinates(self) -> dict[str, np.ndarray]:
+        """Grid points: x_j = -L/2 + j h where periodic, in the middles of cells, -L/2 + (j + 1/2) h, between walls."""
+        names = ("z", "y", "x")[-len(self.shape) :]
+        middle = 0.0 if self.boundary == "periodic" else 0.5
+        axes = zip(names, self.shape, self.lengths, strict=True)
+        return {name: ((np.arange(n) + middle) / n - 0.5) * length for name, n, length in axes}
+
+    def fields(self) -> dict[str, Field]:
+        dims, dtype = ("z", "y", "x")[-len(self.shape) :], getattr(torch, self.dtype)
+        return {
+            "u": Field(dims, tuple(self.shape), dtype, long_name="concentration of U, the substrate"),
+            "v": Field(dims, tuple(self.shape), dtype, long_name="concentration of V, the catalyst"),
+        }
+
+    def initial(self, ensemble: int, noise: Noise) -> State:
+        u, v = STARTS[self.start](self, ensemble, noise)
+        dtype = getattr(torch, self.dtype)
+        return {"u": u.to(dtype), "v": v.to(dtype)}
+
+    def rate(self, state: State) -> State:
+        """Time derivatives of u and v on finite differences, as the equation says."""
+        u, v = state["u"], state["v"]
+        grid = {"stencil": self.stencil, "spacing": self.spacing, "boundary": self.boundary}
+        u_rate, v_rate = reaction(u, v, *self._rates(u))
+        return {
+            "u": self.diffusivity_u * laplacian(u, **grid, wall=1.0) + u_rate,
+            "v": self.diffusivity_v * laplacian(v, **grid, wall=0.0) + v_rate,
+        }
+
+    def step(self, state: State, t: int, noise: Noise) -> State:
+        if self.scheme != "etdrk4":
+            return EXPLICIT[self.scheme](self.rate, state, self.dt)
+        y = torch.stack([state["u"], state["v"]], dim=1)  # (ensemble, 2, *shape)
+        own, fine = (
+            transform(self.boundary, self.shape, self.lengths, m) for m in (1, 2 if self.dealias == "padded" else 1)
+        )
+        rates = self._rates(y[:, 0])
+        coefficients = diffusion(own, (self.diffusivity_u, self.diffusivity_v), self.dt, y.dtype, y.device)
+        modes = etdrk4.step(own.forward(y), lambda modes: spectral_reaction(modes, fine, *rates), coefficients)
+        u, v = own.backward(modes).unbind(1)
+        return {"u": u, "v": v}
+
+    def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
+        """`steps` steps; explicit schemes on the CPU by the Numba kernel, unless a gradient is asked for."""
+        self.check(state)
+        parameters = (self.feed_rate, self.kill_rate, self.diffusivity_u, self.diffusivity_v)
+        tensors = [x for x in (*state.values(), *parameters) if isinstance(x, torch.Tensor)]
+        differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+        if self.scheme == "etdrk4" or differentiable or state["u"].device.type != "cpu":
+            return super().advance(state, t, steps, noise)
+        from sojourn.kernels import gray_scott as kernel
+
+        u, v = kernel.advance(
+            state["u"].detach().numpy(),
+            state["v"].detach().numpy(),
+            feed_rate=checks.plain(self.feed_rate),
+            kill_rate=checks.plain(self.kill_rate),
+            diffusivity_u=float(self.diffusivity_u),
+            diffusivity_v=float(self.diffusivity_v),
+            spacing=self.spacing,
+            dt=self.dt,
+            boundary=self.boundary,
+            stencil=self.stencil,
+            scheme=self.scheme,
+            steps=steps,
+        )
+        return {"u": torch.from_numpy(u), "v": torch.from_numpy(v)}
+
+    def _rates(self, like: torch.Tensor) -> tuple[Rate, Rate]:
+        """F and k as numbers, or as tensors of the state's type and place."""
+        rates = (self.feed_rate, self.kill_rate)
+        f, k = (r.to(like) if isinstance(r, torch.Tensor) else r for r in rates)
+        return f, k

@@ -1,0 +1,119 @@
+"""Spectral transforms: values on a grid <-> coefficients of waves that fit the domain, on any finer grid too.
+
+Fourier:  f(x) = sum_k c_k exp(2 pi i k.x / L)             periodic; x_j = j L/n
+Cosine:   f(x) = sum_k c_k prod_i s(k_i) cos(pi k_i x_i / L_i)   no flux; x_j = (j + 1/2) L/n; s(0) = 1, else 2
+
+Coefficients do not depend on the grid, so a grid of `points` > `shape` is reached by zero padding. `waves` are the
+wavenumbers squared, |k|^2, in the shape of the coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch.fft import fft, ifft, irfft, irfftn, rfft, rfftn
+
+
+class Transform(ABC):
+    """Values (..., *points) <-> coefficients; points = factor * shape.
+
+    Args:
+        shape: cells of the state.
+        lengths: extent of the domain along each axis.
+        factor: how many times finer the grid of values is; the finer grid's own waves are cut off.
+    """
+
+    def __init__(self, shape: tuple[int, ...], lengths: tuple[float, ...], factor: int = 1) -> None:
+        self.shape, self.lengths, self.factor = shape, lengths, factor
+        self.points = tuple(n * factor for n in shape)
+        self.axes = tuple(range(-len(shape), 0))
+
+    def squared_wavenumbers(self, device: torch.device) -> torch.Tensor:
+        """|k|^2 of every coefficient, float64."""
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for axis, k in zip(self.axes, self._wavenumbers(), strict=True):
+            total = total + (k.to(device) ** 2).reshape(-1, *[1] * (-1 - axis))
+        return total
+
+    @abstractmethod
+    def _wavenumbers(self) -> list[torch.Tensor]: ...
+
+    @abstractmethod
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Coefficients of values on the (finer) grid."""
+
+    @abstractmethod
+    def backward(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Values on the (finer) grid."""
+
+
+class Fourier(Transform):
+    """Real Fourier series by the FFT. On a finer grid the waves of half the grid's frequency, whose sign a grid of
+    `shape` does not know, are left out."""
+
+    def _wavenumbers(self) -> list[torch.Tensor]:
+        full = [
+            torch.fft.fftfreq(n, L / n, dtype=torch.float64)
+            for n, L in zip(self.shape[:-1], self.lengths, strict=False)
+        ]
+        half = torch.fft.rfftfreq(self.shape[-1], self.lengths[-1] / self.shape[-1], dtype=torch.float64)
+        return [2 * math.pi * k for k in (*full, half)]
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if self.factor == 1:
+            return rfftn(values, dim=self.axes, norm="forward")
+        n = self.shape[-1]
+        found = _room(rfft(values, dim=-1, norm="forward"), -1, (n + 1) // 2, 0, n // 2 + 1)
+        for axis, n in zip(self.axes[:-1], self.shape[:-1], strict=True):
+            found = _room(fft(found, dim=axis, norm="forward"), axis, (n + 1) // 2, (n - 1) // 2, n)
+        return found
+
+    def backward(self, coefficients: torch.Tensor) -> torch.Tensor:
+        if self.factor == 1:
+            return irfftn(coefficients, s=self.shape, dim=self.axes, norm="forward")
+        found = coefficients
+        for axis, n, m in zip(self.axes[:-1], self.shape[:-1], self.points[:-1], strict=True):
+            found = ifft(_room(found, axis, (n + 1) // 2, (n - 1) // 2, m), dim=axis, norm="forward")
+        kept = found.narrow(-1, 0, (self.shape[-1] + 1) // 2)
+        return irfft(kept, n=self.points[-1], dim=-1, norm="forward")
+
+
+class Cosine(Transform):
+    """Cosine series by the FFT of the even extension, axis by axis."""
+
+    def _wavenumbers(self) -> list[torch.Tensor]:
+        return [
+            math.pi / L * torch.arange(n, dtype=torch.float64) for n, L in zip(self.shape, self.lengths, strict=True)
+        ]
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        for axis, n, m in zip(self.axes, self.shape, self.points, strict=True):
+            even = torch.cat([values, values.flip(axis)], axis)
+            waves = rfft(even, dim=axis, norm="forward").narrow(axis, 0, n)
+            values = (waves * _half_cell(n, m, axis, waves, -1)).real
+        return values
+
+    def backward(self, coefficients: torch.Tensor) -> torch.Tensor:
+        for axis, n, m in zip(self.axes, self.shape, self.points, strict=True):
+            phase = _half_cell(n, m, axis, coefficients, 1)
+            coefficients = irfft(coefficients * phase, n=2 * m, dim=axis, norm="forward").narrow(axis, 0, m)
+        return coefficients
+
+
+def _room(waves: torch.Tensor, axis: int, first: int, last: int, size: int) -> torch.Tensor:
+    """The first and the last waves along `axis`, with zeros between them to make `size`."""
+    n = waves.shape[axis]
+    between = list(waves.shape)
+    between[axis] = size - first - last
+    parts = [waves.narrow(axis, 0, first), waves.new_zeros(between), waves.narrow(axis, n - last, last)]
+    return torch.cat(parts, axis)
+
+
+def _half_cell(n: int, m: int, axis: int, like: torch.Tensor, sign: int) -> torch.Tensor:
+    """exp(sign i pi k / 2m): half a cell's shift, since the grid points are the middles of cells."""
+    k = torch.arange(n, device=like.device, dtype=torch.float64)
+    phase = torch.polar(torch.ones_like(k), sign * math.pi / (2 * m) * k)
+    kind = torch.complex64 if like.dtype in (torch.float32, torch.complex64) else torch.complex128
+    return phase.to(kind).reshape(-1, *[1] * (-1 - axis))
