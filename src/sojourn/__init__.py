@@ -22,6 +22,9 @@ _HOME = {
     "GrayScott": "sojourn.processes.gray_scott.gray_scott",
     "Rule": "sojourn.processes.life.rule",
     "certify": "sojourn.learning.certify",
+    "energy_spectrum": "sojourn.measures",
+    "vrmse": "sojourn.measures",
+    "formats": "sojourn.formats",
     "identify_rule": "sojourn.learning.identify",
     "InputError": "sojourn.errors",
 }
@@ -38,15 +41,20 @@ __all__ = [
     "State",
     "Trajectory",
     "certify",
+    "energy_spectrum",
+    "formats",
     "identify_rule",
     "simulate",
+    "vrmse",
 ]
 
 if TYPE_CHECKING:
+    from sojourn import formats
     from sojourn.driver import simulate
     from sojourn.errors import InputError
     from sojourn.learning.certify import certify
     from sojourn.learning.identify import identify_rule
+    from sojourn.measures import energy_spectrum, vrmse
     from sojourn.noise import Noise
     from sojourn.process import Field, Process, State
     from sojourn.processes.gray_scott.gray_scott import GrayScott
@@ -59,7 +67,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'sojourn' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    home = import_module(_HOME[name])
+    return home if _HOME[name] == f"sojourn.{name}" else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -50,10 +50,11 @@ def seeds(process: GrayScott, ensemble: int, noise: Noise) -> tuple[torch.Tensor
 
 
 def gaussian(process: GrayScott, ensemble: int, noise: Noise) -> tuple[torch.Tensor, torch.Tensor]:
-    """u = 1 - G, v = G' with G and G' sums of 10 to 99 Gaussian bumps, scaled to [0, 1].
+    """u = 1 - G, v = G' with G and G' sums of 10 to 100 Gaussian bumps, scaled to [0, 1] on the grid.
 
     A bump is A exp(-s r^2), A uniform in [1, 3], s in [150, 300] for a domain of length 2 (it scales with the extent),
-    its centre uniform; periodic domains see it nine times (in 2-D). Source: the generator of The Well's data.
+    its centre uniform; a periodic domain sees it and its images one period away. Source: the generator of The Well's
+    data, which scales by the extremes between the grid points too.
     """
     u = _rescaled(1 - _bumps(process, ensemble, noise.split("u")))
     return u, _rescaled(_bumps(process, ensemble, noise.split("v")))
@@ -90,21 +91,20 @@ def _perturbed(inside, process: GrayScott, ensemble: int, noise: Noise) -> tuple
 
 
 def _bumps(process: GrayScott, ensemble: int, noise: Noise) -> torch.Tensor:
-    d, most = len(process.shape), 99
-    count = 10 + (90 * noise.split("count").uniform(0, ensemble, (1,)).double()).floor()
+    d, most = len(process.shape), 100
+    count = 10 + (91 * noise.split("count").uniform(0, ensemble, (1,)).double()).floor()
     height = 1 + 2 * noise.split("height").uniform(0, ensemble, (most,)).double()
     height = height * (torch.arange(most) < count)
     sharpness = 150 + 150 * noise.split("sharpness").uniform(0, ensemble, (most,)).double()
     centre = noise.split("centre").uniform(0, ensemble, (most, d)).double() - 0.5
     shifts = (-1, 0, 1) if process.boundary == "periodic" else (0,)
-    total = torch.zeros((ensemble, *process.shape), dtype=torch.float64)
     lines = []
     for axis, (x, length) in enumerate(zip(process.coordinates().values(), process.lengths, strict=True)):
         away = torch.from_numpy(x)[None, None] / length - centre[:, :, axis, None]
         lines.append(sum(torch.exp(-4 * sharpness[..., None] * (away + shift) ** 2) for shift in shifts))
     letters = "xyz"[:d]
     equation = ",".join(["eb", *(f"eb{a}" for a in letters)]) + f"->e{letters}"
-    return total + torch.einsum(equation, height, *lines)
+    return torch.einsum(equation, height, *lines)
 
 
 def _smooth(process: GrayScott, ensemble: int, noise: Noise, side: int = 32) -> torch.Tensor:
