@@ -12,6 +12,7 @@ from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments import life_figures as figures
 from sojourn.experiments.base import Experiment
+from sojourn.experiments.figures import save
 from sojourn.formats.film import write_film
 from sojourn.learning.boards import collapse, training_pairs, unseen_soup
 from sojourn.learning.certificate import Certificate
@@ -117,11 +118,11 @@ class LearnLife(Experiment):
         folder = run.folder("figures")
         size = network.parameter_count
         title = f"{self.networks} networks of {size} parameters learn {self.rule} from boards"
-        figures.save(figures.learning_curve(run.metrics("training"), title), folder / "learning.png")
+        save(figures.learning_curve(run.metrics("training"), title), folder / "learning.png")
         title = f"What one network of {size} parameters says of all 512 neighbourhoods ({self.rule})"
-        figures.save(figures.neighbourhoods(neighbourhood_logits(network), title), folder / "neighbourhoods.png")
+        save(figures.neighbourhoods(neighbourhood_logits(network), title), folder / "neighbourhoods.png")
         soup, true, ours = (t.state(k)["cell"][0].numpy() for t, k in ((truth, 0), (truth, -1), (learned, -1)))
-        figures.save(figures.rollout(soup, true, ours, self.steps), folder / "rollout.png")
+        save(figures.rollout(soup, true, ours, self.steps), folder / "rollout.png")
         self._film(folder / "film.mp4", network)
 
     def _film(self, path: Path, network: LifeNetwork, side: int = 128, frames: int = 240) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sojourn.experiments.figures import BLUE, ORANGE, new
 from sojourn.learning.intervals import NEIGHBOURHOODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# Okabe and Ito's colours, told apart by readers of every kind of colour vision
-BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def learning_curve(rows: list[dict[str, Any]], title: str) -> Figure:
@@ -114,26 +111,6 @@ def side_by_side(truth: Iterator[np.ndarray], learned: Iterator[np.ndarray], sca
         draw.text((6, 4), f"the true rule, generation {generation}", "black", font=font)
         draw.text((boards.shape[1] // 2 + 18, 4), f"the learned network, step {generation}", "black", font=font)
         yield np.concatenate([np.asarray(head), boards], axis=0)
-
-
-def new(rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
-    """A figure and its axes, drawn without a screen."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(rows, columns, layout="constrained", **options)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG for print, atomically, and closes the figure."""
-    import matplotlib.pyplot as plt
-
-    beside = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(beside, dpi=160)
-    beside.replace(path)
-    plt.close(figure)
 
 
 _COLUMNS, _ROWS = 5, 14  # tiles in a column of the picture of neighbourhoods: 70 = 8 over 4

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
-from sojourn.experiments.life_figures import BLUE, ORANGE, new, save
+from sojourn.experiments.figures import BLUE, ORANGE, new, save
 from sojourn.learning.boards import collapse, training_pairs
 from sojourn.learning.certify import certify
 from sojourn.learning.many_steps import Found, futures, learn_many_steps
