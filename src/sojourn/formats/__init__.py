@@ -1,5 +1,6 @@
-"""Patterns on disk: RLE, plain text, Life 1.05 and 1.06, and a small library of named patterns."""
+"""Patterns on disk (RLE, plain text, Life 1.05 and 1.06, a small library of names), and The Well's HDF5 files."""
 
+from sojourn.formats import the_well
 from sojourn.formats.detect import read_pattern
 from sojourn.formats.library import named, names
 from sojourn.formats.life_lists import read_life105, read_life106, write_life106
@@ -14,6 +15,7 @@ __all__ = [
     "read_pattern",
     "read_plaintext",
     "read_rle",
+    "the_well",
     "write_life106",
     "write_plaintext",
     "write_rle",
