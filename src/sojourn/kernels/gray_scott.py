@@ -1,0 +1,377 @@
+"""Explicit Gray-Scott schemes on the CPU: several time levels in one pass over memory, in vectors, on all threads.
+
+    u_t = D_u lap u - u v^2 + F (1 - u),   v_t = D_v lap v + u v^2 - (F + k) v
+
+Equals `steps` applications of `sojourn.processes.gray_scott.GrayScott.step`, to rounding; and itself bit for bit,
+for any number of threads and however steps and members are split over calls.
+
+A member is a stack of *slabs*: rows in two dimensions, planes in three, the whole line in one. A band of slabs takes a
+*turn* of several steps by a wavefront: a chunk of slabs is advanced to level 1 (the first stage of the first step),
+then the chunk one stencil radius behind it to level 2, and so on; the last level is written to memory. Those between
+live in rings of slabs that the second-level cache holds. Where bands meet, both compute what the other's levels need.
+Numbers too small for full precision (below 1e-38 in float32, 2e-308 in float64) count as zero on x86 processors.
+"""
+
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit
+
+from sojourn.kernels.float_vectors import BYTES, count_tiny_as_zero, restore_mode
+from sojourn.kernels.gray_scott_rows import (
+    HeunEnd,
+    Neighbours,
+    Onward,
+    RungeKuttaEnd,
+    advance_row,
+    choose_stencil,
+)
+from sojourn.kernels.life_words import claim, read_shared, write_shared
+
+_CACHE = 1 << 20  # bytes of a second-level cache that may be filled
+_WORTH_A_THREAD = 1 << 20  # cells times stages
+_PATIENCE = 20_000  # sweeps over the tasks, of the order of 0.1 ms
+_PERIODIC, _NEUMANN, _DIRICHLET = range(3)
+_BOUNDARIES = {"periodic": _PERIODIC, "neumann": _NEUMANN, "dirichlet": _DIRICHLET}
+_STAGES = {"euler": (1.0,), "heun": (1.0, 0.5), "rk4": (0.5, 0.5, 1.0, 1 / 6)}  # c / dt
+
+
+def advance(
+    u,
+    v,
+    *,
+    feed_rate,
+    kill_rate,
+    diffusivity_u,
+    diffusivity_v,
+    spacing,
+    dt,
+    boundary,
+    stencil,
+    scheme,
+    steps,
+):
+    """The fields after `steps` steps of dt.
+
+    Args:
+        u, v: (ensemble, *shape) float32 or float64 of one, two or three dimensions; not changed.
+        feed_rate, kill_rate: F and k, numbers or arrays of `shape`.
+        diffusivity_u, diffusivity_v: D_u and D_v.
+        spacing: the distance of grid points on each axis.
+        dt: the time step.
+        boundary: "periodic"; "neumann", even reflection about walls at the outer faces of the cells; or "dirichlet",
+            odd reflection about (u, v) = (1, 0) there.
+        stencil: "second", "isotropic" (equal spacing) or "fourth".
+        scheme: "euler", "heun" or "rk4".
+        steps: how many.
+
+    Returns:
+        u and v as new arrays.
+    """
+    u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
+    stages = np.array(_STAGES[scheme]) * dt
+    radius = 2 if stencil == "fourth" else 1
+    threads = max(1, min(get_num_threads(), u.size * len(stages) * steps // _WORTH_A_THREAD))
+    layout = _choose_layout(u.shape, u.itemsize, radius, _BOUNDARIES[boundary], len(stages), steps, threads)
+    threads = min(threads, layout.tasks)
+    fields = [x.reshape(len(x), layout.slabs, layout.rows, layout.columns) for x in (u, v)]
+    results = [np.empty_like(x) for x in fields]
+    stencils = [choose_stencil(stencil, d, tuple(spacing)) for d in (diffusivity_u, diffusivity_v)]
+    rates = _rates(feed_rate, kill_rate, u.dtype, layout)
+    space = _aligned(layout.rings + threads * layout.rings_size, u.dtype)
+    progress = np.zeros(layout.tasks, np.int64)
+
+    def work(worker):
+        mode = count_tiny_as_zero()
+        try:
+            while not _work(
+                *fields, *results, space, rates, *stencils, stages, steps, layout, progress, worker, threads
+            ):
+                time.sleep(1e-4)  # another program has the core of the thread that this one waits for
+        finally:
+            restore_mode(mode)
+
+    helpers = [threading.Thread(target=work, args=(worker,)) for worker in range(1, threads)]
+    for helper in helpers:
+        helper.start()
+    try:
+        work(0)
+    finally:
+        for helper in helpers:
+            helper.join()
+    return tuple(x.reshape(u.shape) for x in results)
+
+
+class Layout(NamedTuple):
+    """How members lie in the workspace and how they are cut; sizes are in numbers, not bytes.
+
+    The workspace holds all members twice, before and after a turn, then each thread's rings. A slab holds its rows of u
+    and then those of v, with the ghost cells beyond the boundaries.
+    """
+
+    slabs: int
+    rows: int
+    columns: int
+    slab_ghosts: int  # ghosts on one side; in the slab and row directions 0 where there is no such axis
+    row_ghosts: int
+    column_ghosts: int
+    boundary: int
+    lanes: int
+    pitch: int  # from row to row, the first of which begins `lanes` after its field does
+    field: int  # from u to v
+    slab: int  # from slab to slab
+    bands: int  # of a member
+    tasks: int
+    turn: int  # steps between meetings of the bands
+    chunk: int  # slabs that a level advances at a time
+    ring: int  # slabs of a level that are kept
+    members: int  # size of all members
+    rings: int  # where the rings begin
+    rings_size: int
+
+
+def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads):
+    ensemble, lanes = shape[0], BYTES // itemsize
+    slabs, rows, columns = [(1, 1), (shape[1], 1), shape[1:3]][len(shape) - 2] + shape[-1:]
+    slab_ghosts, row_ghosts = radius * (len(shape) > 2), radius * (len(shape) > 3)
+    pitch = lanes + -(-columns // lanes) * lanes
+    field = (rows + 2 * row_ghosts) * pitch + lanes
+    slab = 2 * field
+    cache = _CACHE // itemsize
+
+    bands, turn = 1, 1
+    if ensemble % threads and ensemble < 4 * threads and slab_ghosts:
+        bands = max(1, min(2 * threads, slabs // (8 * radius * stages)))
+    chunk = max(1, min(8, 8192 // (rows * columns)))
+    ring = chunk + slab_ghosts * ((4 if stages == 4 else 2) + (boundary != _PERIODIC))
+    if slab_ghosts and (bands > 1 or 2 * slabs * slab > cache):
+        deepest = max(1, slabs // bands // (8 * radius))  # levels, for an overlap of a sixteenth on either side
+        turn = max(1, min(steps, 1 + cache // (ring * slab), deepest) // stages)
+    members = ensemble * (slabs + 2 * slab_ghosts) * slab
+    rings_size = (turn * stages - 1) * ring * slab
+    return Layout(
+        *(slabs, rows, columns, slab_ghosts, row_ghosts, radius, boundary, lanes, pitch, field, slab),
+        *(bands, ensemble * bands, turn, chunk, ring, members, 2 * members, rings_size),
+    )
+
+
+def _aligned(size, dtype):
+    space = np.zeros(size + BYTES, dtype)
+    return space[-space.ctypes.data % BYTES // dtype.itemsize :][:size]
+
+
+def _rates(feed_rate, kill_rate, dtype, layout):
+    """F and F + k: two numbers, or an array laid out like the fields of one member without ghost slabs."""
+    if np.ndim(feed_rate) == np.ndim(kill_rate) == 0:
+        return float(feed_rate), float(feed_rate) + float(kill_rate)
+    shape = layout.slabs, layout.rows, layout.columns
+    rates = np.zeros((layout.slabs, layout.slab), dtype)
+    for i, rate in enumerate((np.asarray(feed_rate), np.add(feed_rate, kill_rate))):
+        start = i * layout.field + layout.row_ghosts * layout.pitch
+        rows = rates[:, start : start + layout.rows * layout.pitch].reshape(*shape[:2], layout.pitch)
+        target = rows[:, :, layout.lanes : layout.lanes + layout.columns]
+        target[:] = np.broadcast_to(rate, rate.shape or (1,)).reshape(shape) if rate.ndim else rate
+    return rates.reshape(-1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _work(
+    u, v, u_result, v_result, space, rates, stencil_u, stencil_v, stages, steps, layout, progress, worker, threads
+):
+    """Take turns at bands until all are done (True), or until nothing could be done for a while (False).
+
+    `progress` counts twice the turns that a band has behind it, and one more while a thread is at it. The first turn
+    copies the band into the workspace, the last copies it out. A thread begins with its own share of the bands, and
+    stays with a band as long as that can go on.
+    """
+    turns = -(-steps // layout.turn)
+    home = worker * layout.tasks // threads
+    idle = 0
+    while idle < _PATIENCE:
+        idle += 1
+        unfinished = 0
+        for i in range(layout.tasks):
+            task = (home + i) % layout.tasks
+            member, band = divmod(task, layout.bands)
+            state = read_shared(progress, task)
+            unfinished += state < 2 * (turns + 2)
+            while state < 2 * (turns + 2) and _ready(layout, progress, member, band, state):
+                if not claim(progress, task, state, state + 1):
+                    break
+                turn = state // 2 - 1
+                begin, end = _band(layout, band)
+                if turn < 0:
+                    _fill(u[member], v[member], space, layout, member, begin, end)
+                elif turn < turns:
+                    depth = min(layout.turn, steps - turn * layout.turn)
+                    _take_turn(
+                        space, rates, stencil_u, stencil_v, stages, layout, worker, member, begin, end, turn, depth
+                    )
+                else:
+                    _empty(u_result[member], v_result[member], space, layout, member, begin, end, turns)
+                state += 2
+                write_shared(progress, task, state)
+                idle = 0
+        if unfinished == 0:
+            return True
+    return False
+
+
+@njit
+def _ready(layout, progress, member, band, state):
+    """Whether no thread is at the band and its neighbours have as many turns behind them as it has."""
+    if state % 2 == 1 or layout.bands == 1:
+        return state % 2 == 0
+    before = member * layout.bands + (band - 1) % layout.bands
+    after = member * layout.bands + (band + 1) % layout.bands
+    return read_shared(progress, before) >= state and read_shared(progress, after) >= state
+
+
+@njit
+def _band(layout, band):
+    return band * layout.slabs // layout.bands, (band + 1) * layout.slabs // layout.bands
+
+
+@njit
+def _place(layout, member, turn, slab):
+    """Where a slab of a member begins before this turn."""
+    if layout.boundary == _PERIODIC:
+        slab = slab % layout.slabs
+    index = member * (layout.slabs + 2 * layout.slab_ghosts) + layout.slab_ghosts + slab
+    return turn % 2 * layout.members + index * layout.slab
+
+
+@njit(nogil=True)
+def _take_turn(space, rates, stencil_u, stencil_v, stages, layout, worker, member, begin, end, turn, depth):
+    """Advance slabs begin..end of a member by `depth` steps."""
+    radius, last = layout.slab_ghosts, depth * len(stages)
+    rings = layout.rings + worker * layout.rings_size
+
+    def place(level, slab):
+        if level == 0 or level == last:
+            return _place(layout, member, turn + (level == last), slab)
+        return rings + ((level - 1) * layout.ring + slab % layout.ring) * layout.slab
+
+    front = begin - (last - 1) * radius
+    while front < end + (last - 1) * radius:
+        for level in range(1, last + 1):
+            overlap, lag = (last - level) * radius, (level - 1) * radius
+            first = max(begin - overlap, front - lag)
+            stop = min(end + overlap, front - lag + layout.chunk)
+            if layout.boundary != _PERIODIC:
+                first, stop = max(first, 0), min(stop, layout.slabs)
+            stage = (level - 1) % len(stages)
+            before, start = level - 1, level - 1 - stage
+            for slab in range(first, stop):
+                near = Neighbours(
+                    place(before, slab - min(2, radius)),
+                    place(before, slab - min(1, radius)),
+                    place(before, slab),
+                    place(before, slab + min(1, radius)),
+                    place(before, slab + min(2, radius)),
+                    layout.pitch,
+                )
+                out, y = place(level, slab), place(start, slab)
+                slab_of_rates = slab % layout.slabs * layout.slab
+                c = stages[stage]
+                common = (stencil_u, stencil_v, rates, slab_of_rates)
+                if stage < len(stages) - 1 or stage == 0:
+                    _advance_slab(space, out, near, layout, Onward(y), c, *common)
+                elif stage == 1:
+                    _advance_slab(space, out, near, layout, HeunEnd(y), c, *common)
+                else:
+                    finish = RungeKuttaEnd(y, place(start + 1, slab), place(start + 2, slab))
+                    _advance_slab(space, out, near, layout, finish, c, *common)
+                _fill_ghosts(space, out, layout)
+                if layout.boundary != _PERIODIC:
+                    if slab < radius:
+                        _reflect(space, out, place(level, -1 - slab), layout.field, layout)
+                    if slab == layout.slabs - 1:
+                        for j in range(radius):
+                            source = place(level, slab - j)
+                            _reflect(space, source, place(level, slab + 1 + j), layout.field, layout)
+        front += layout.chunk
+
+
+@njit
+def _advance_slab(space, out, near, layout, finish, c, stencil_u, stencil_v, rates, slab_of_rates):
+    for row in range(layout.row_ghosts, layout.row_ghosts + layout.rows):
+        at = row * layout.pitch + layout.lanes
+        advance_row(
+            *(space, out, near, at, layout.field, layout.columns, layout.lanes),
+            *(finish, c, stencil_u, stencil_v, rates, slab_of_rates, layout.field),
+        )
+
+
+@njit
+def _fill_ghosts(space, slab, layout):
+    """The cells of a slab beyond the ends of its rows, and then the rows beyond the first and the last."""
+    n, rows, ghosts = layout.columns, layout.rows, layout.row_ghosts
+    for wall in range(2):
+        field = slab + (1 - wall) * layout.field  # u is 1 at a Dirichlet wall, and v is 0
+        for row in range(ghosts, ghosts + rows):
+            x = field + row * layout.pitch + layout.lanes
+            for j in range(layout.column_ghosts):
+                if layout.boundary == _PERIODIC:
+                    space[x - 1 - j], space[x + n + j] = space[x + n - 1 - j], space[x + j]
+                elif layout.boundary == _NEUMANN:
+                    space[x - 1 - j], space[x + n + j] = space[x + j], space[x + n - 1 - j]
+                else:
+                    space[x - 1 - j], space[x + n + j] = 2 * wall - space[x + j], 2 * wall - space[x + n - 1 - j]
+        for j in range(ghosts):
+            first, last = ghosts + j, ghosts + rows - 1 - j
+            before, after = ghosts - 1 - j, ghosts + rows + j
+            if layout.boundary == _PERIODIC:
+                first, last = last, first
+            for target, source in ((before, first), (after, last)):
+                _copy_row(
+                    space, field + source * layout.pitch, field + target * layout.pitch, layout.pitch, wall, layout
+                )
+
+
+@njit
+def _reflect(space, source, target, size, layout):
+    """A ghost slab, from the slab whose image it is."""
+    _copy_row(space, source, target, size, 1, layout)
+    _copy_row(space, source + layout.field, target + layout.field, size, 0, layout)
+
+
+@njit
+def _copy_row(space, source, target, size, wall, layout):
+    if layout.boundary == _DIRICHLET:
+        for x in range(size):
+            space[target + x] = 2 * wall - space[source + x]
+    else:
+        for x in range(size):
+            space[target + x] = space[source + x]
+
+
+@njit(nogil=True)
+def _fill(u, v, space, layout, member, begin, end):
+    """Copy slabs begin..end into the workspace."""
+    for slab in range(begin, end):
+        place = _place(layout, member, 0, slab)
+        for row in range(layout.rows):
+            x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
+            space[x : x + layout.columns] = u[slab, row]
+            space[x + layout.field : x + layout.field + layout.columns] = v[slab, row]
+        _fill_ghosts(space, place, layout)
+        if layout.boundary != _PERIODIC:
+            for j in range(layout.slab_ghosts):
+                if slab == j:
+                    _reflect(space, place, _place(layout, member, 0, -1 - j), layout.field, layout)
+                if slab == layout.slabs - 1 - j:
+                    _reflect(space, place, _place(layout, member, 0, layout.slabs + j), layout.field, layout)
+
+
+@njit(nogil=True)
+def _empty(u, v, space, layout, member, begin, end, turns):
+    """Copy slabs begin..end out of the workspace."""
+    for slab in range(begin, end):
+        place = _place(layout, member, turns, slab)
+        for row in range(layout.rows):
+            x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
+            u[slab, row] = space[x : x + layout.columns]
+            v[slab, row] = space[x + layout.field : x + layout.field + layout.columns]
