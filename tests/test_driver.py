@@ -204,6 +204,17 @@ def test_a_field_that_stops_being_finite_ends_the_run_and_keeps_the_frames(tmp_p
     assert kept.shape[1] == 36  # 35 steps of 5e306 stay below the largest double, 36 do not
 
 
+def test_the_last_finite_state_is_found_and_kept_between_frames(tmp_path):
+    for out in (None, tmp_path / "w.zarr"):
+        with pytest.raises(NonFiniteError, match=r"after step 36; the state after step 35 is kept.*lower dt=0.5"):
+            sj.simulate(Walk(drift=1e307), steps=500, save_every=20, out=out)
+    kept = sj.Trajectory.open(tmp_path / "w.zarr")
+    assert kept.dataset["time"].values.tolist() == [0, 10.0, 17.5]
+    assert np.isfinite(kept.dataset["x"].values).all()
+    with pytest.raises(sj.InputError, match="stopped being finite; begin anew"):
+        sj.simulate(Walk(drift=1e307), steps=500, save_every=20, out=tmp_path / "w.zarr", resume=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -17,7 +17,7 @@ import zarr
 import sojourn
 from sojourn.errors import InputError
 from sojourn.noise import Noise
-from sojourn.observers import FiniteGuard, Observer, ProgressBar
+from sojourn.observers import NonFiniteError, Observer, ProgressBar, find_non_finite
 from sojourn.process import Process, State, state_bytes
 from sojourn.trajectory import MemoryWriter, StoreWriter, Trajectory
 
@@ -57,7 +57,8 @@ def simulate(
 
     Raises:
         InputError: a parameter is impossible, a state does not fit the process, `out` is taken, or memory is short.
-        NonFiniteError: a field stopped being finite; what was saved before is kept.
+        NonFiniteError: a field stopped being finite; it names the step and the place, and the state before it is
+            kept as the last frame.
     """
     steps, seed = whole("steps", steps), whole("seed", seed)
     save_every = None if save_every is None else whole("save_every", save_every)
@@ -95,18 +96,23 @@ def simulate(
     elif state is None:
         state = process.initial(members, noise.split("initial"))
     state = {name: value.to(target or value.device) for name, value in state.items()}
-    watching: list[Observer] = [FiniteGuard(), *observers]
+    watching: list[Observer] = [*observers]
     if progress:
         watching.append(ProgressBar(type(process).__name__, start, steps))
     status = "interrupted"
     try:
         stopped = False
         if writer.committed == 0:
-            answers = [observer.see(0, state) for observer in watching]  # the guard is first: it may refuse the frame
+            if found := find_non_finite(state):
+                raise NonFiniteError(f"{found} in the starting state; mend it before you simulate")
+            answers = [observer.see(0, state) for observer in watching]  # all of them see the start
             stopped = any(answers)
             writer.write(state)
         stopped = stopped or _drive(process, state, start, steps, marks, noise, watching, writer)
         status = "stopped" if stopped else "finished"
+    except NonFiniteError:
+        status = "failed"
+        raise
     finally:
         for observer in watching:
             observer.close()
@@ -123,12 +129,14 @@ def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
         due = [steps if next_save is None else int(next_save)]
         due += [(step // o.every + 1) * o.every for o in watching if o.every]
         size = min(chunk, min(due) - step)
-        began = time.monotonic()
+        began, before = time.monotonic(), state
         state = process.advance(state, step, size, noise)
+        if find_non_finite(state):
+            _keep_the_last_finite(process, before, step, step + size, noise, writer)
         step += size
         chunk = _next_chunk(chunk, size, time.monotonic() - began)
         stop = False
-        for observer in watching:  # the guard is first: no frame is saved that it refuses
+        for observer in watching:
             if observer.every is None or step % observer.every == 0 or step == steps:
                 stop = observer.see(step, state) or stop
         if step == next_save:
@@ -139,6 +147,26 @@ def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
         if stop:
             return True
     return False
+
+
+def _keep_the_last_finite(process, state, step, end, noise, writer) -> None:
+    """Finds, between a finite state and a step after which it is not, the last finite state; saves it, and raises."""
+    saved = step
+    while end - step > 1:
+        middle = (step + end) // 2
+        later = process.advance(state, step, middle - step, noise)
+        if find_non_finite(later):
+            end = middle
+        else:
+            state, step = later, middle
+    found = find_non_finite(process.advance(state, step, 1, noise))
+    if step > saved:
+        writer.write_between(state, step)
+    remedy = f"lower dt={process.dt}, or" if isinstance(process.dt, float) else "lower"
+    raise NonFiniteError(
+        f"{found} after step {end}; the state after step {step} is kept as the last frame; "
+        f"{remedy} the size of the parameters"
+    )
 
 
 def _next_chunk(chunk: int, size: int, seconds: float) -> int:
@@ -169,6 +197,10 @@ def _writer(process, given, out, resume, members, marks, plan):
             )
     if given and group.attrs["committed"]:
         _check_start(Trajectory.open(path), given)
+    if group.attrs["status"] == "failed":
+        raise InputError(
+            f"{path} ended where a field stopped being finite; begin anew at another place with a lower dt"
+        )
     if group.attrs["status"] in ("finished", "stopped"):
         return Trajectory.open(path), 0
     writer = StoreWriter(path, process, group)

@@ -37,7 +37,7 @@ def vrmse(truth: Frames, other: Frames, *, dims: Sequence[str] = ("y", "x")) -> 
 def energy_spectrum(frames: Frames, *, dims: Sequence[str] = ("y", "x")) -> xr.Dataset:
     """Energy of every field in shells of wavenumber: E(k_j) = sum over |k| in shell j of |c_k|^2.
 
-    c are the coefficients of the Fourier series over `dims`, shell j is |k| within half of dk of j dk, dk = 2 pi over the
+    c are the coefficients of the Fourier series over `dims`; shell j is |k| within dk/2 of j dk, dk = 2 pi over the
     longest extent; so E adds up to the mean square of the field, and E(0) is the square of its mean. Returns dims
     (ensemble, time, wavenumber), wavenumber in 1/length (in 1/cell where the axes have no coordinates).
     """

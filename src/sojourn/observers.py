@@ -62,27 +62,13 @@ class NonFiniteError(FloatingPointError):
     """A field stopped being finite; frames saved before it are kept."""
 
 
-class FiniteGuard:
-    """Raises NonFiniteError when it sees a NaN or an infinity, with the field, the member, the place and the steps."""
-
-    every: int | None = None
-
-    def __init__(self) -> None:
-        self.last_good = 0
-
-    def see(self, step: int, state: State) -> bool:
-        for name, value in state.items():
-            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                member, *place = torch.nonzero(~torch.isfinite(value))[0].tolist()
-                raise NonFiniteError(
-                    f"field {name!r} of member {member} is not finite at {tuple(place)}: it happened after step "
-                    f"{self.last_good} and no later than step {step}; lower the time step or the parameters' size"
-                )
-        self.last_good = step
-        return False
-
-    def close(self) -> None:
-        pass
+def find_non_finite(state: State) -> str | None:
+    """The first NaN or infinity of a state in words, field, member and place; None if all is finite."""
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            member, *place = torch.nonzero(~torch.isfinite(value))[0].tolist()
+            return f"field {name!r} of member {member} is not finite at {tuple(place)}"
+    return None
 
 
 class ProgressBar:
