@@ -7,6 +7,7 @@ import xarray as xr
 
 from sojourn import GrayScott, InputError, Life, Trajectory, simulate
 from sojourn.formats import the_well
+from sojourn.formats.the_well_statistics import write_statistics
 
 
 def small(shape=(8, 12), *, members=3, steps=6, every=2, **parameters):
@@ -89,7 +90,7 @@ def test_a_store_is_copied_block_by_block(tmp_path, monkeypatch):
     path = the_well.write(store, tmp_path)
     assert "_spots_F_0.03_k_0.062" in path.name
     xr.testing.assert_identical(the_well.read(path).dataset, as_stored(store.dataset))
-    blocks = list(the_well._blocks((7, 5, 12, 8)))
+    blocks = list(the_well.blocks((7, 5, 12, 8)))
     assert len(blocks) == 10
     covered = np.zeros((7, 5), int)
     for members, times in blocks:
@@ -206,6 +207,27 @@ def test_files_that_are_not_the_wells_are_refused_by_name(tmp_path):
         the_well.read(path)
 
 
+def test_statistics_are_those_of_all_training_values(tmp_path, monkeypatch):
+    monkeypatch.setattr(the_well, "_BLOCK_BYTES", 4 * 8 * 12 * 2)
+    runs = [small(), small(feed_rate=0.03, kill_rate=0.062, members=2)]
+    for run in runs:
+        the_well.write(run, tmp_path)
+    the_well.write(small(feed_rate=0.05), tmp_path, split="test")
+    found = write_statistics(tmp_path)
+    for own, field in the_well.FIELDS.items():
+        arrays = [run.dataset[own].values.astype(float) for run in runs]
+        values = np.concatenate([a.ravel() for a in arrays])
+        changes = np.concatenate([np.diff(a, axis=1).ravel() for a in arrays])
+        for ending, these in (("", values), ("_delta", changes)):
+            expected = {"mean": these.mean(), "std": these.std(), "rms": np.sqrt(np.mean(these**2))}
+            for name, value in expected.items():
+                assert found[name + ending][field] == pytest.approx(value, rel=1e-10)
+    text = (tmp_path / "stats.yaml").read_text()
+    assert text.startswith(f"mean:\n  A: {found['mean']['A']:.6E}\n  B: {found['mean']['B']:.6E}\nstd:\n")
+    with pytest.raises(InputError, match=r"train holds no \.hdf5 files; write the training split first"):
+        write_statistics(tmp_path / "data")
+
+
 @pytest.mark.parity
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("boundary", ["periodic", "neumann"])
@@ -215,6 +237,7 @@ def test_the_wells_own_reader_reads_what_is_written(tmp_path, shape, boundary):
     runs = [small(shape, boundary=boundary), small(shape, boundary=boundary, feed_rate=0.03, kill_rate=0.062)]
     for run in runs:
         the_well.write(run, tmp_path, split="test")
+        the_well.write(run, tmp_path, split="train")
     found = data.WellDataset(path=str(tmp_path), well_split_name="test", n_steps_input=2, n_steps_output=1)
     assert found.metadata.dataset_name == "gray_scott_reaction_diffusion"
     assert found.metadata.spatial_resolution == shape[::-1]
@@ -233,3 +256,10 @@ def test_the_wells_own_reader_reads_what_is_written(tmp_path, shape, boundary):
             corner = [run.dataset[name].values[0] for name in ("x", "y", "z")[: len(shape)]]
             assert np.array_equal(sample["space_grid"].reshape(-1, len(shape))[0], np.float32(corner))
             assert np.array_equal(sample["input_time_grid"], [0.0, 2.0])
+    found = write_statistics(tmp_path)
+    kind = pytest.importorskip("the_well.data.normalization").ZScoreNormalization
+    options = {"path": str(tmp_path), "well_split_name": "train", "n_steps_input": 4, "n_steps_output": 0}
+    scaled = data.WellDataset(**options, use_normalization=True, normalization_type=kind)[1]["input_fields"].numpy()
+    for channel, (own, field) in enumerate(the_well.FIELDS.items()):
+        true = (runs[0].dataset[own].values[1].swapaxes(1, -1) - found["mean"][field]) / found["std"][field]
+        assert np.allclose(scaled[..., channel], true, atol=1e-4)

@@ -60,7 +60,7 @@ def write(run: Trajectory, folder: str | Path, *, split: str = "train", pattern:
         pattern = next((name for name, rates in THE_WELL.items() if rates == (feed, kill)), "custom")
     if not pattern or not all(c.isalnum() or c in "-_" for c in pattern):
         raise InputError(f"pattern={pattern!r} cannot be part of a file name; use letters, digits, - and _")
-    path = Path(folder) / "data" / split / f"{DATASET}_{pattern}_F_{feed:g}_k_{kill:g}.hdf5"
+    path = file_path(folder, split, pattern, feed, kill)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -71,6 +71,11 @@ def write(run: Trajectory, folder: str | Path, *, split: str = "train", pattern:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def file_path(folder: str | Path, split: str, pattern: str, feed_rate: float, kill_rate: float) -> Path:
+    """Where `write` puts a file."""
+    return Path(folder) / "data" / split / f"{DATASET}_{pattern}_F_{feed_rate:g}_k_{kill_rate:g}.hdf5"
 
 
 def read(path: str | Path) -> Trajectory:
@@ -101,6 +106,19 @@ def read(path: str | Path) -> Trajectory:
             variables[renamed.get(name, str(name))] = (dims, LazilyIndexedArray(data), _labels(file["t0_fields"][name]))
         coordinates = {name: (name, axis[:].astype("float64"), _labels(axis)) for name, axis in axes.items()}
         return Trajectory(xr.Dataset(variables, coordinates, _attributes(file, path)))
+
+
+def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Members and times of blocks that are about 64 MB of float32, and at least one frame of one member."""
+    members, frames = shape[:2]
+    frame = 4
+    for n in shape[2:]:
+        frame *= n
+    tall = max(1, min(members, _BLOCK_BYTES // frame))
+    long = max(1, min(frames, _BLOCK_BYTES // (frame * tall)))
+    for first in range(0, members, tall):
+        for begin in range(0, frames, long):
+            yield slice(first, first + tall), slice(begin, begin + long)
 
 
 def _labels(place: h5py.Dataset) -> dict[str, str]:
@@ -221,22 +239,9 @@ def _copy_frames(file: h5py.File, run: Trajectory) -> None:
     dataset = run.dataset
     for own, well in FIELDS.items():
         source, target = dataset[own], file["t0_fields"][well]
-        for members, times in _blocks(target.shape):
+        for members, times in blocks(target.shape):
             block = source.isel(ensemble=members, time=times).values.astype("float32", copy=False)
             target[members, times] = block.transpose(0, 1, *reversed(range(2, block.ndim)))
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Members and times of blocks that are about 64 MB of float32, and at least one frame of one member."""
-    members, frames = shape[:2]
-    frame = 4
-    for n in shape[2:]:
-        frame *= n
-    tall = max(1, min(members, _BLOCK_BYTES // frame))
-    long = max(1, min(frames, _BLOCK_BYTES // (frame * tall)))
-    for first in range(0, members, tall):
-        for begin in range(0, frames, long):
-            yield slice(first, first + tall), slice(begin, begin + long)
 
 
 def _open(path: Path) -> h5py.File:
