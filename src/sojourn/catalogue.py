@@ -22,6 +22,10 @@ EXPERIMENTS = {
         "sojourn.experiments.springer_kenyon:SpringerKenyon",
         "how often minimal networks learn n-step Life, beside the published table",
     ),
+    "the-well-gray-scott": (
+        "sojourn.experiments.the_well_gray_scott:TheWellGrayScott",
+        "make The Well's Gray-Scott data set anew, or a share of it, in its own HDF5 files",
+    ),
 }
 
 
