@@ -187,6 +187,11 @@ def test_a_failed_write_leaves_nothing_behind_and_the_old_file_in_place(tmp_path
         the_well.write(small(), tmp_path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
+    monkeypatch.undo()
+    path.with_name(f".{path.name}.partial").write_bytes(b"what a kill left")
+    the_well.write(small(), tmp_path)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == before
 
 
 def test_files_that_are_not_the_wells_are_refused_by_name(tmp_path):

@@ -145,7 +145,8 @@ class TheWellGrayScott(Experiment):
         trajectories = sum(sum(kinds.values()) for kinds in self.members().values())
         frames, results = trajectories * (self.steps // self.save_every + 1), run.record["results"]
         head = ("", "trajectories", "frames", "MB", "seconds", "trajectory-steps/s")
-        rows, totals = [head], [0.0] * 5
+        totals = [0.0] * 5
+        rows: list[tuple[str, ...]] = [head]
         for pattern in self.patterns:
             size = sum(path.stat().st_size for path in self._files(run.path, pattern).values()) / 1e6
             timed = results.get(pattern, {"trajectory_steps": 0, "seconds": 0.0})

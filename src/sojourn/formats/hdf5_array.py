@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -22,7 +23,8 @@ class HDF5Array(BackendArray):
     def __init__(self, path: Path, key: str, *, reverse: int = 0) -> None:
         self.path, self.key = path, key
         with h5py.File(path, "r") as file:
-            shape, self.dtype = file[key].shape, file[key].dtype
+            found: Any = file[key]
+            shape, self.dtype = found.shape, found.dtype
         self.order = (*range(len(shape) - reverse), *reversed(range(len(shape) - reverse, len(shape))))
         self.shape = tuple(shape[axis] for axis in self.order)
 
@@ -33,5 +35,6 @@ class HDF5Array(BackendArray):
         stored = tuple(key[axis] for axis in self.order)  # the order is its own inverse
         kept = [axis for axis in self.order if isinstance(key[axis], slice)]
         with h5py.File(self.path, "r") as file:
-            values = file[self.key][stored]
-        return np.asarray(values).transpose(np.argsort(kept)) if kept else np.asarray(values)
+            found: Any = file[self.key]
+            values = np.asarray(found[stored])
+        return values.transpose(np.argsort(kept)) if kept else values

@@ -16,10 +16,12 @@ from sojourn.errors import InputError
 from sojourn.processes.gray_scott.presets import THE_WELL
 
 if TYPE_CHECKING:
-    import h5py
     import numpy as np
 
     from sojourn.trajectory import Trajectory
+
+HDF5 = Any
+"""A file, group or data set of h5py, whose types are unions of all three wherever a name is looked up."""
 
 DATASET = "gray_scott_reaction_diffusion"
 SPLITS = ("train", "valid", "test")
@@ -62,7 +64,7 @@ def write(run: Trajectory, folder: str | Path, *, split: str = "train", pattern:
         raise InputError(f"pattern={pattern!r} cannot be part of a file name; use letters, digits, - and _")
     path = file_path(folder, split, pattern, feed, kill)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.partial")  # of one name: what a kill left is written over
     try:
         with h5py.File(beside, "w") as file:
             _head(file, run, parameters)
@@ -121,11 +123,11 @@ def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
             yield slice(first, first + tall), slice(begin, begin + long)
 
 
-def _labels(place: h5py.Dataset) -> dict[str, str]:
+def _labels(place: HDF5) -> dict[str, str]:
     return {name: str(place.attrs[name]) for name in _LABELS if name in place.attrs}
 
 
-def _dims(field: h5py.Dataset, names: list[str]) -> tuple[str, ...]:
+def _dims(field: HDF5, names: list[str]) -> tuple[str, ...]:
     """A field's axes in Sojourn's order: (ensemble, time, z, y, x) without those along which it is constant."""
     along = [name for name, varies in zip(names, field.attrs["dim_varying"], strict=True) if varies]
     leading = (("ensemble", "sample_varying"), ("time", "time_varying"))
@@ -174,7 +176,7 @@ def _space(dataset: Any) -> list[str]:
     return [str(name) for name in reversed(dataset["u"].dims[2:])]
 
 
-def _head(file: h5py.File, run: Trajectory, parameters: dict[str, Any]) -> None:
+def _head(file: HDF5, run: Trajectory, parameters: dict[str, Any]) -> None:
     """All of a file but its frames."""
     import h5py
     import numpy as np
@@ -189,7 +191,7 @@ def _head(file: h5py.File, run: Trajectory, parameters: dict[str, Any]) -> None:
     def varying(place: Any, *, sample: bool, time: bool) -> None:
         place.attrs["sample_varying"], place.attrs["time_varying"] = sample, time
 
-    def label(place: h5py.Dataset, name: str) -> None:
+    def label(place: HDF5, name: str) -> None:
         place.attrs.update({key: str(value) for key, value in dataset[name].attrs.items() if key in _LABELS})
 
     file.attrs["dataset_name"] = DATASET
@@ -235,7 +237,7 @@ def _head(file: h5py.File, run: Trajectory, parameters: dict[str, Any]) -> None:
             label(array, own)
 
 
-def _copy_frames(file: h5py.File, run: Trajectory) -> None:
+def _copy_frames(file: HDF5, run: Trajectory) -> None:
     dataset = run.dataset
     for own, well in FIELDS.items():
         source, target = dataset[own], file["t0_fields"][well]
@@ -244,7 +246,7 @@ def _copy_frames(file: h5py.File, run: Trajectory) -> None:
             target[members, times] = block.transpose(0, 1, *reversed(range(2, block.ndim)))
 
 
-def _open(path: Path) -> h5py.File:
+def _open(path: Path) -> HDF5:
     """The file, open, with all that `read` looks at; else InputError."""
     import h5py
 
@@ -252,7 +254,7 @@ def _open(path: Path) -> h5py.File:
     if not path.is_file():
         raise InputError(f"there is no file {path}; {remedy}")
     try:
-        file = h5py.File(path, "r")
+        file: HDF5 = h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path.name} cannot be read as HDF5 ({error}); {remedy}") from None
     missing = [f"group {name!r}" for name in _GROUPS if name not in file]
@@ -272,7 +274,7 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
+def _attributes(file: HDF5, path: Path) -> dict[str, Any]:
     """What `write` kept; or what the file says of itself, and for Gray-Scott the parameters of its generator."""
     if _RECORD in file.attrs:
         return json.loads(file.attrs[_RECORD])

@@ -36,7 +36,7 @@ def write_statistics(folder: str | Path) -> Statistics:
             found["std" + ending][label] = math.sqrt(max(0.0, square - mean**2))
             found["rms" + ending][label] = math.sqrt(square)
     lines = [f"{name}:\n" + "".join(f"  {field}: {x:.6E}\n" for field, x in of.items()) for name, of in found.items()]
-    beside = folder / f".stats.yaml.{os.getpid()}.partial"
+    beside = folder / ".stats.yaml.partial"
     beside.write_text("".join(lines), encoding="utf-8")
     os.replace(beside, folder / "stats.yaml")
     return found
