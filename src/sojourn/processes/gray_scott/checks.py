@@ -47,10 +47,10 @@ def check(process: GrayScott) -> None:
 
 
 def plain(rate: float | torch.Tensor) -> float | np.ndarray:
-    """A rate without PyTorch: a float, or an array of the process's shape."""
+    """A parameter without PyTorch: a float, or an array of the process's shape."""
     if not isinstance(rate, torch.Tensor):
         return float(rate)
-    return float(rate) if rate.ndim == 0 else rate.detach().cpu().numpy()
+    return rate.detach().cpu().numpy() if rate.ndim else rate.detach().item()
 
 
 def _choice(process: GrayScott, name: str, known: tuple[str, ...]) -> None:
@@ -116,10 +116,10 @@ def largest_dt(process: GrayScott) -> tuple[float, str]:
     """
     spectral = process.scheme == "etdrk4"
     eigenvalue = 0.0 if spectral else stencils.largest_eigenvalue(process.stencil, process.spacing)
-    feed, kill = (float(torch.as_tensor(r).detach().max()) for r in (process.feed_rate, process.kill_rate))
+    feed, kill = (float(np.max(plain(rate))) for rate in (process.feed_rate, process.kill_rate))
     rates = {
-        "u": float(process.diffusivity_u) * eigenvalue + feed,
-        "v": float(process.diffusivity_v) * eigenvalue + feed + kill,
+        "u": plain(process.diffusivity_u) * eigenvalue + feed,
+        "v": plain(process.diffusivity_v) * eigenvalue + feed + kill,
     }
     worst = max(rates, key=lambda name: rates[name])
     limit = REAL_STABILITY["rk4" if spectral else process.scheme]
@@ -135,7 +135,7 @@ def _stable(process: GrayScott) -> None:
             f"dt={process.dt:g} is above the stability limit {limit:.3g} of feed_rate and kill_rate so large; lower dt"
         )
     remedy = "lower dt" if process.boundary == "dirichlet" else 'lower dt or choose scheme="etdrk4"'
-    diffusivity = float(getattr(process, f"diffusivity_{species}"))
+    diffusivity = plain(getattr(process, f"diffusivity_{species}"))
     raise InputError(
         f"dt={process.dt:g} is above the explicit stability limit {limit:.3g} for diffusivity {diffusivity:g} on "
         f"spacing {min(process.spacing):.4g} (scheme={process.scheme!r}, stencil={process.stencil!r}); {remedy}"

@@ -18,6 +18,7 @@ from sojourn.processes.gray_scott import checks, etdrk4
 from sojourn.processes.gray_scott.explicit import EXPLICIT, reaction
 from sojourn.processes.gray_scott.presets import PRESETS
 from sojourn.processes.gray_scott.spectral import diffusion, spectral_reaction, transform
+from sojourn.processes.gray_scott.spectral_members import advance_members
 from sojourn.processes.gray_scott.starts import STARTS, Start
 from sojourn.processes.gray_scott.stencils import Boundary, Stencil, laplacian
 
@@ -132,23 +133,22 @@ class GrayScott(Process):
         if self.scheme != "etdrk4":
             return EXPLICIT[self.scheme](self.rate, state, self.dt)
         y = torch.stack([state["u"], state["v"]], dim=1)  # (ensemble, 2, *shape)
-        own, fine = (
-            transform(self.boundary, self.shape, self.lengths, m) for m in (1, 2 if self.dealias == "padded" else 1)
-        )
+        own, fine, coefficients = self._spectral(y)
         rates = self._rates(y[:, 0])
-        coefficients = diffusion(own, (self.diffusivity_u, self.diffusivity_v), self.dt, y.dtype, y.device)
         modes = etdrk4.step(own.forward(y), lambda modes: spectral_reaction(modes, fine, *rates), coefficients)
         u, v = own.backward(modes).unbind(1)
         return {"u": u, "v": v}
 
     def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
-        """`steps` steps; explicit schemes on the CPU by the Numba kernel, unless a gradient is asked for."""
+        """`steps` steps; on the CPU by Numba kernels, unless a gradient is asked for."""
         self.check(state)
         parameters = (self.feed_rate, self.kill_rate, self.diffusivity_u, self.diffusivity_v)
         tensors = [x for x in (*state.values(), *parameters) if isinstance(x, torch.Tensor)]
         differentiable = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-        if self.scheme == "etdrk4" or differentiable or state["u"].device.type != "cpu":
+        if differentiable or state["u"].device.type != "cpu":
             return super().advance(state, t, steps, noise)
+        if self.scheme == "etdrk4":
+            return self._advance_spectral(state, t, steps, noise)
         from sojourn.kernels import gray_scott as kernel
 
         u, v = kernel.advance(
@@ -156,8 +156,8 @@ class GrayScott(Process):
             state["v"].detach().numpy(),
             feed_rate=checks.plain(self.feed_rate),
             kill_rate=checks.plain(self.kill_rate),
-            diffusivity_u=float(self.diffusivity_u),
-            diffusivity_v=float(self.diffusivity_v),
+            diffusivity_u=checks.plain(self.diffusivity_u),
+            diffusivity_v=checks.plain(self.diffusivity_v),
             spacing=self.spacing,
             dt=self.dt,
             boundary=self.boundary,
@@ -167,8 +167,29 @@ class GrayScott(Process):
         )
         return {"u": torch.from_numpy(u), "v": torch.from_numpy(v)}
 
+    def _advance_spectral(self, state: State, t: int, steps: int, noise: Noise) -> State:
+        feed, kill = checks.plain(self.feed_rate), checks.plain(self.kill_rate)
+        if isinstance(feed, np.ndarray) or isinstance(kill, np.ndarray):
+            members = [super(GrayScott, self).advance(one, t, steps, noise) for one in _members(state)]
+            return {name: torch.cat([member[name] for member in members]) for name in state}
+        y = torch.stack([state["u"], state["v"]], dim=1)
+        u, v = advance_members(y, steps, *self._spectral(y), feed, kill).unbind(1)
+        return {"u": u.contiguous(), "v": v.contiguous()}
+
+    def _spectral(self, like: torch.Tensor):
+        """The transform of the grid, that of the points where u v^2 is evaluated, and ETDRK4's coefficients."""
+        own, fine = (
+            transform(self.boundary, self.shape, self.lengths, m) for m in (1, 2 if self.dealias == "padded" else 1)
+        )
+        diffusivities = (self.diffusivity_u, self.diffusivity_v)
+        return own, fine, diffusion(own, diffusivities, self.dt, like.dtype, like.device)
+
     def _rates(self, like: torch.Tensor) -> tuple[Rate, Rate]:
         """F and k as numbers, or as tensors of the state's type and place."""
         rates = (self.feed_rate, self.kill_rate)
         f, k = (r.to(like) if isinstance(r, torch.Tensor) else r for r in rates)
         return f, k
+
+
+def _members(state: State) -> list[State]:
+    return [{name: field[k : k + 1] for name, field in state.items()} for k in range(len(state["u"]))]

@@ -67,7 +67,7 @@ def fourier(process: GrayScott, ensemble: int, noise: Noise) -> tuple[torch.Tens
     with v > 0 is used: A = sqrt(F)/(F + k), ubar = (A - sqrt(A^2 - 4))/2A, vbar = sqrt(F)(A + sqrt(A^2 - 4))/2,
     du = 0.9 min(ubar, 1 - ubar), dv alike. Source: the generator of The Well's data.
     """
-    feed, kill = float(torch.as_tensor(process.feed_rate).mean()), float(torch.as_tensor(process.kill_rate).mean())
+    feed, kill = (float(torch.as_tensor(r).detach().mean()) for r in (process.feed_rate, process.kill_rate))
     ubar, vbar, du, dv = 1.0, 0.0, 1.0, 1.0
     if kill < (math.sqrt(feed) - 2 * feed) / 2:
         a = math.sqrt(feed) / (feed + kill)
