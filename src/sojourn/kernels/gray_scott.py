@@ -18,16 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, njit
+from numba.extending import overload
 
 from sojourn.kernels.float_vectors import BYTES, count_tiny_as_zero, restore_mode
-from sojourn.kernels.gray_scott_rows import (
-    HeunEnd,
-    Neighbours,
-    Onward,
-    RungeKuttaEnd,
-    advance_row,
-    choose_stencil,
-)
+from sojourn.kernels.gray_scott_rows import Places, advance_row, choose_scheme, choose_stencil
 from sojourn.kernels.life_words import claim, read_shared, write_shared
 
 _CACHE = 1 << 20  # bytes of a second-level cache that may be filled
@@ -35,7 +29,7 @@ _WORTH_A_THREAD = 1 << 20  # cells times stages
 _PATIENCE = 20_000  # sweeps over the tasks, of the order of 0.1 ms
 _PERIODIC, _NEUMANN, _DIRICHLET = range(3)
 _BOUNDARIES = {"periodic": _PERIODIC, "neumann": _NEUMANN, "dirichlet": _DIRICHLET}
-_STAGES = {"euler": (1.0,), "heun": (1.0, 0.5), "rk4": (0.5, 0.5, 1.0, 1 / 6)}  # c / dt
+_STRIP = 32  # vectors
 
 
 def advance(
@@ -71,10 +65,19 @@ def advance(
         u and v as new arrays.
     """
     u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
-    stages = np.array(_STAGES[scheme]) * dt
+    stages = choose_scheme(scheme, float(dt))
     radius = 2 if stencil == "fourth" else 1
     threads = max(1, min(get_num_threads(), u.size * len(stages) * steps // _WORTH_A_THREAD))
-    layout = _choose_layout(u.shape, u.itemsize, radius, _BOUNDARIES[boundary], len(stages), steps, threads)
+    layout = _choose_layout(
+        u.shape,
+        u.itemsize,
+        radius,
+        _BOUNDARIES[boundary],
+        len(stages),
+        steps,
+        threads,
+        np.ndim(feed_rate) + np.ndim(kill_rate) > 0,
+    )
     threads = min(threads, layout.tasks)
     fields = [x.reshape(len(x), layout.slabs, layout.rows, layout.columns) for x in (u, v)]
     results = [np.empty_like(x) for x in fields]
@@ -122,6 +125,8 @@ class Layout(NamedTuple):
     pitch: int  # from row to row, the first of which begins `lanes` after its field does
     field: int  # from u to v
     slab: int  # from slab to slab
+    period: int  # the slab that is slab 0 again, or 0
+    rates_period: int  # the same of F and F + k, or 0 if they are numbers
     bands: int  # of a member
     tasks: int
     turn: int  # steps between meetings of the bands
@@ -132,7 +137,7 @@ class Layout(NamedTuple):
     rings_size: int
 
 
-def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads):
+def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, varying):
     ensemble, lanes = shape[0], BYTES // itemsize
     slabs, rows, columns = [(1, 1), (shape[1], 1), shape[1:3]][len(shape) - 2] + shape[-1:]
     slab_ghosts, row_ghosts = radius * (len(shape) > 2), radius * (len(shape) > 3)
@@ -153,6 +158,7 @@ def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads):
     rings_size = (turn * stages - 1) * ring * slab
     return Layout(
         *(slabs, rows, columns, slab_ghosts, row_ghosts, radius, boundary, lanes, pitch, field, slab),
+        *(slabs if boundary == _PERIODIC else 0, slabs if varying else 0),
         *(bands, ensemble * bands, turn, chunk, ring, members, 2 * members, rings_size),
     )
 
@@ -164,7 +170,7 @@ def _aligned(size, dtype):
 
 def _rates(feed_rate, kill_rate, dtype, layout):
     """F and F + k: two numbers, or an array laid out like the fields of one member without ghost slabs."""
-    if np.ndim(feed_rate) == np.ndim(kill_rate) == 0:
+    if not layout.rates_period:
         return float(feed_rate), float(feed_rate) + float(kill_rate)
     shape = layout.slabs, layout.rows, layout.columns
     rates = np.zeros((layout.slabs, layout.slab), dtype)
@@ -178,7 +184,7 @@ def _rates(feed_rate, kill_rate, dtype, layout):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _work(
-    u, v, u_result, v_result, space, rates, stencil_u, stencil_v, stages, steps, layout, progress, worker, threads
+    u, v, u_result, v_result, space, rates, stencil_u, stencil_v, scheme, steps, layout, progress, worker, threads
 ):
     """Take turns at bands until all are done (True), or until nothing could be done for a while (False).
 
@@ -207,7 +213,7 @@ def _work(
                 elif turn < turns:
                     depth = min(layout.turn, steps - turn * layout.turn)
                     _take_turn(
-                        space, rates, stencil_u, stencil_v, stages, layout, worker, member, begin, end, turn, depth
+                        space, rates, stencil_u, stencil_v, scheme, layout, worker, member, begin, end, turn, depth
                     )
                 else:
                     _empty(u_result[member], v_result[member], space, layout, member, begin, end, turns)
@@ -235,24 +241,28 @@ def _band(layout, band):
 
 
 @njit
-def _place(layout, member, turn, slab):
-    """Where a slab of a member begins before this turn."""
-    if layout.boundary == _PERIODIC:
-        slab = slab % layout.slabs
-    index = member * (layout.slabs + 2 * layout.slab_ghosts) + layout.slab_ghosts + slab
+def _member(layout, member, turn):
+    """Where slab 0 of a member lies before this turn."""
+    index = member * (layout.slabs + 2 * layout.slab_ghosts) + layout.slab_ghosts
     return turn % 2 * layout.members + index * layout.slab
 
 
 @njit(nogil=True)
-def _take_turn(space, rates, stencil_u, stencil_v, stages, layout, worker, member, begin, end, turn, depth):
+def _take_turn(space, rates, stencil_u, stencil_v, scheme, layout, worker, member, begin, end, turn, depth):
     """Advance slabs begin..end of a member by `depth` steps."""
-    radius, last = layout.slab_ghosts, depth * len(stages)
-    rings = layout.rings + worker * layout.rings_size
-
-    def place(level, slab):
-        if level == 0 or level == last:
-            return _place(layout, member, turn + (level == last), slab)
-        return rings + ((level - 1) * layout.ring + slab % layout.ring) * layout.slab
+    radius, stages = layout.slab_ghosts, len(scheme)
+    last = depth * stages
+    rings = np.empty(
+        (last + 1, 2), np.int64
+    )  # of each level: where its slab 0 lies, and the slab that lies there again
+    for level in range(last + 1):
+        rings[level, 0] = layout.rings + worker * layout.rings_size + (level - 1) * layout.ring * layout.slab
+        rings[level, 1] = layout.ring
+    for level in (0, last):
+        rings[level, 0] = _member(layout, member, turn + (level == last))
+        rings[level, 1] = layout.period
+    # Where slabs first - 2.. lie: of the field that k is taken of, of y, y1, y2, of the rates, and of the result.
+    places = np.zeros((6, layout.chunk + 4), np.int64)
 
     front = begin - (last - 1) * radius
     while front < end + (last - 1) * radius:
@@ -262,47 +272,79 @@ def _take_turn(space, rates, stencil_u, stencil_v, stages, layout, worker, membe
             stop = min(end + overlap, front - lag + layout.chunk)
             if layout.boundary != _PERIODIC:
                 first, stop = max(first, 0), min(stop, layout.slabs)
-            stage = (level - 1) % len(stages)
-            before, start = level - 1, level - 1 - stage
-            for slab in range(first, stop):
-                near = Neighbours(
-                    place(before, slab - min(2, radius)),
-                    place(before, slab - min(1, radius)),
-                    place(before, slab),
-                    place(before, slab + min(1, radius)),
-                    place(before, slab + min(2, radius)),
-                    layout.pitch,
-                )
-                out, y = place(level, slab), place(start, slab)
-                slab_of_rates = slab % layout.slabs * layout.slab
-                c = stages[stage]
-                common = (stencil_u, stencil_v, rates, slab_of_rates)
-                if stage < len(stages) - 1 or stage == 0:
-                    _advance_slab(space, out, near, layout, Onward(y), c, *common)
-                elif stage == 1:
-                    _advance_slab(space, out, near, layout, HeunEnd(y), c, *common)
-                else:
-                    finish = RungeKuttaEnd(y, place(start + 1, slab), place(start + 2, slab))
-                    _advance_slab(space, out, near, layout, finish, c, *common)
-                _fill_ghosts(space, out, layout)
-                if layout.boundary != _PERIODIC:
-                    if slab < radius:
-                        _reflect(space, out, place(level, -1 - slab), layout.field, layout)
-                    if slab == layout.slabs - 1:
-                        for j in range(radius):
-                            source = place(level, slab - j)
-                            _reflect(space, source, place(level, slab + 1 + j), layout.field, layout)
+            if first >= stop:
+                continue
+            stage = (level - 1) % stages
+            _list_slabs(places[0], rings[level - 1], first - radius, stop + radius, 2 - radius, layout.slab)
+            for i in range(min(stage, 3)):
+                _list_slabs(places[1 + i], rings[level - 1 - stage + i], first, stop, 2, layout.slab)
+            if layout.rates_period > 0:
+                _list_slabs(places[4], np.array([0, layout.rates_period]), first, stop, 2, layout.slab)
+            _list_slabs(places[5], rings[level], first, stop, 2, layout.slab)
+            _advance_stage(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, stop - first)
+            for i in range(2, 2 + stop - first):
+                _fill_ghosts(space, places[5, i], layout)
+            if layout.boundary != _PERIODIC:
+                _reflect_slabs(space, rings[level], layout, first, stop)
         front += layout.chunk
 
 
 @njit
-def _advance_slab(space, out, near, layout, finish, c, stencil_u, stencil_v, rates, slab_of_rates):
+def _list_slabs(places, ring, first, stop, start, slab):
+    """Where slabs first..stop lie, into `places` from `start` on."""
+    place, period = ring
+    index = first % period if period > 0 else first
+    for i in range(start, start + stop - first):
+        places[i] = place + index * slab
+        index += 1
+        if index == period:
+            index = 0
+
+
+def _advance_stage(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, count):
+    """`_advance_chunk` by a stage of a scheme."""
+
+
+@overload(_advance_stage)
+def _choose_stage(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, count):
+    def one(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, count):
+        _advance_chunk(space, rates, scheme[0], stencil_u, stencil_v, layout, places, count)
+
+    def two(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, count):
+        if stage == 0:
+            _advance_chunk(space, rates, scheme[0], stencil_u, stencil_v, layout, places, count)
+        else:
+            _advance_chunk(space, rates, scheme[1], stencil_u, stencil_v, layout, places, count)
+
+    def four(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, count):
+        if stage == 0:
+            _advance_chunk(space, rates, scheme[0], stencil_u, stencil_v, layout, places, count)
+        elif stage < 3:
+            middle = scheme[1] if stage == 1 else scheme[2]
+            _advance_chunk(space, rates, middle, stencil_u, stencil_v, layout, places, count)
+        else:
+            _advance_chunk(space, rates, scheme[3], stencil_u, stencil_v, layout, places, count)
+
+    return {1: one, 2: two, 4: four}[len(scheme)]
+
+
+@njit
+def _advance_chunk(space, rates, stage, stencil_u, stencil_v, layout, places, count):
+    """In strips of columns that the first-level cache holds."""
+    far, near = min(layout.slab_ghosts, 2), min(layout.slab_ghosts, 1)
+    vectors = -(-layout.columns // layout.lanes)
     for row in range(layout.row_ghosts, layout.row_ghosts + layout.rows):
-        at = row * layout.pitch + layout.lanes
-        advance_row(
-            *(space, out, near, at, layout.field, layout.columns, layout.lanes),
-            *(finish, c, stencil_u, stencil_v, rates, slab_of_rates, layout.field),
-        )
+        for strip in range(0, vectors, _STRIP):
+            at = row * layout.pitch + (1 + strip) * layout.lanes
+            for i in range(2, count + 2):
+                here = places[0]
+                row_places = Places(
+                    *(here[i - far], here[i - near], here[i], here[i + near], here[i + far]),
+                    *(places[1, i], places[2, i], places[3, i], places[4, i], places[5, i]),
+                    *(layout.pitch, layout.field),
+                )
+                width = min(_STRIP, vectors - strip)
+                advance_row(space, rates, stage, stencil_u, stencil_v, row_places, at, width, layout.lanes)
 
 
 @njit
@@ -332,10 +374,23 @@ def _fill_ghosts(space, slab, layout):
 
 
 @njit
-def _reflect(space, source, target, size, layout):
-    """A ghost slab, from the slab whose image it is."""
-    _copy_row(space, source, target, size, 1, layout)
-    _copy_row(space, source + layout.field, target + layout.field, size, 0, layout)
+def _reflect_slabs(space, ring, layout, first, stop):
+    """The ghost slabs whose images are among slabs first..stop; those above wait until all their images are there."""
+    for j in range(layout.slab_ghosts):
+        if first <= j < stop:
+            _reflect(space, ring, layout, j, -1 - j)
+        if stop == layout.slabs:
+            _reflect(space, ring, layout, stop - 1 - j, stop + j)
+
+
+@njit
+def _reflect(space, ring, layout, source, target):
+    place, period = ring
+    if period > 0:
+        source, target = source % period, target % period
+    source, target = place + source * layout.slab, place + target * layout.slab
+    _copy_row(space, source, target, layout.field, 1, layout)
+    _copy_row(space, source + layout.field, target + layout.field, layout.field, 0, layout)
 
 
 @njit
@@ -351,26 +406,23 @@ def _copy_row(space, source, target, size, wall, layout):
 @njit(nogil=True)
 def _fill(u, v, space, layout, member, begin, end):
     """Copy slabs begin..end into the workspace."""
+    ring = np.array([_member(layout, member, 0), layout.period])
     for slab in range(begin, end):
-        place = _place(layout, member, 0, slab)
+        place = ring[0] + slab * layout.slab
         for row in range(layout.rows):
             x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
             space[x : x + layout.columns] = u[slab, row]
             space[x + layout.field : x + layout.field + layout.columns] = v[slab, row]
         _fill_ghosts(space, place, layout)
-        if layout.boundary != _PERIODIC:
-            for j in range(layout.slab_ghosts):
-                if slab == j:
-                    _reflect(space, place, _place(layout, member, 0, -1 - j), layout.field, layout)
-                if slab == layout.slabs - 1 - j:
-                    _reflect(space, place, _place(layout, member, 0, layout.slabs + j), layout.field, layout)
+    if layout.boundary != _PERIODIC:
+        _reflect_slabs(space, ring, layout, begin, end)
 
 
 @njit(nogil=True)
 def _empty(u, v, space, layout, member, begin, end, turns):
     """Copy slabs begin..end out of the workspace."""
     for slab in range(begin, end):
-        place = _place(layout, member, turns, slab)
+        place = _member(layout, member, turns) + slab * layout.slab
         for row in range(layout.rows):
             x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
             u[slab, row] = space[x : x + layout.columns]

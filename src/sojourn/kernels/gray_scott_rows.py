@@ -80,51 +80,70 @@ def choose_stencil(name, diffusivity, spacing):
     return (Equal2, Equal3)[axes - 2](diffusivity / spacing[0] ** 2)
 
 
-class Onward(NamedTuple):
-    """start = y: Euler's step, and all stages of the other schemes but their last."""
+class Euler(NamedTuple):
+    """start = z, the field that k is taken of."""
 
-    y: int
+    c: float
+
+
+class Onward(NamedTuple):
+    """start = y, the field at the beginning of the step."""
+
+    c: float
 
 
 class HeunEnd(NamedTuple):
-    """y + dt/2 (k1 + k2) = (y + z)/2 + dt/2 k2, where z = y + dt k1 is the field that k2 is taken of."""
+    """y + dt/2 (k1 + k2) = (y + z)/2 + dt/2 k2, where z = y + dt k1."""
 
-    y: int
+    c: float
 
 
 class RungeKuttaEnd(NamedTuple):
-    """y + dt/6 (k1 + 2 k2 + 2 k3 + k4) = y + ((y1 - y) + 2 (y2 - y) + (y3 - y))/3 + dt/6 k4 with the stages y1..y3."""
+    """y + dt/6 (k1 + 2 k2 + 2 k3 + k4) = y + ((y1 - y) + 2 (y2 - y) + (z - y))/3 + dt/6 k4, where z = y3."""
 
-    y: int
-    y1: int
-    y2: int
+    c: float
 
 
-class Neighbours(NamedTuple):
-    """Where in the workspace the slabs at -2, -1, 0, 1, 2 begin, and the distance of rows within a slab."""
+def choose_scheme(name, dt):
+    """The stages of "euler", "heun" or "rk4"."""
+    return {
+        "euler": (Euler(dt),),
+        "heun": (Euler(dt), HeunEnd(dt / 2)),
+        "rk4": (Euler(dt / 2), Onward(dt / 2), Onward(dt), RungeKuttaEnd(dt / 6)),
+    }[name]
+
+
+class Places(NamedTuple):
+    """Where in the workspace things begin that a row needs: the slabs at -2..2, and those of the stages before."""
 
     below2: int
     below: int
     here: int
     above: int
     above2: int
-    pitch: int
+    y: int
+    y1: int
+    y2: int
+    rates: int
+    out: int
+    pitch: int  # from row to row
+    field: int  # from u to v
 
 
-@njit(error_model="numpy")
-def advance_row(
-    space, out, near, at, field, width, lanes, finish, c, stencil_u, stencil_v, rates, rates_at, rates_field
-):
-    """Write start + c k for the `width` cells (rounded up to vectors) at `at` of a slab, into the slab at `out`."""
-    for x in range(at, at + width, lanes):
-        u, v = load(space, near.here + x), load(space, near.here + field + x)
-        feed = _rate(rates, 0, rates_at + x)
-        loss = _rate(rates, 1, rates_at + rates_field + x)
+@njit(error_model="numpy", forceinline=True)
+def advance_row(space, rates, stage, stencil_u, stencil_v, places, at, vectors, lanes):
+    """Write start + c k for `vectors` vectors of a row, which begin `at` numbers after their slabs do."""
+    for j in range(vectors):
+        x = at + j * lanes
+        u, v = load(space, places.here + x), load(space, places.here + places.field + x)
+        feed, loss = _rate(rates, 0, places.rates + x), _rate(rates, 1, places.rates + places.field + x)
         reaction = u * (v * v)
-        k_u = _diffuse(stencil_u, space, near, x, u, fma(-feed, u, feed) - reaction)
-        k_v = _diffuse(stencil_v, space, near, field + x, v, fma(-loss, v, reaction))
-        store(space, out + x, fma(c, k_u, _start(finish, space, x, u)))
-        store(space, out + field + x, fma(c, k_v, _start(finish, space, field + x, v)))
+        k_u = _diffuse(stencil_u, space, places, x, u, fma(-feed, u, feed) - reaction)
+        k_v = _diffuse(stencil_v, space, places, places.field + x, v, fma(-loss, v, reaction))
+        start_u = _start(stage, space, places, x, u)
+        start_v = _start(stage, space, places, places.field + x, v)
+        store(space, places.out + x, fma(stage.c, k_u, start_u))
+        store(space, places.out + places.field + x, fma(stage.c, k_v, start_v))
 
 
 def _rate(rates, which, offset):
@@ -138,27 +157,38 @@ def _choose_rate(rates, which, offset):
     return lambda rates, which, offset: rates[which]
 
 
-def _start(finish, space, x, z):
-    """What c k is added to; z is the field that k is taken of."""
+def _start(stage, space, near, x, z):
+    """What c k is added to."""
 
 
 @overload(_start)
-def _choose_start(finish, space, x, z):
-    return {Onward: _onward, HeunEnd: _heun_end, RungeKuttaEnd: _runge_kutta_end}[finish.instance_class]
+def _choose_start(stage, space, near, x, z):
+    return _STARTS[stage.instance_class]
 
 
-def _onward(finish, space, x, z):
-    return load(space, finish.y + x)
+def _start_euler(stage, space, near, x, z):
+    return z
 
 
-def _heun_end(finish, space, x, z):
-    return fma(0.5, load(space, finish.y + x), 0.5 * z)
+def _start_onward(stage, space, near, x, z):
+    return load(space, near.y + x)
 
 
-def _runge_kutta_end(finish, space, x, z):
-    y = load(space, finish.y + x)
-    y1, y2 = load(space, finish.y1 + x), load(space, finish.y2 + x)
+def _start_heun_end(stage, space, near, x, z):
+    return fma(0.5, load(space, near.y + x), 0.5 * z)
+
+
+def _start_runge_kutta_end(stage, space, near, x, z):
+    y, y1, y2 = load(space, near.y + x), load(space, near.y1 + x), load(space, near.y2 + x)
     return fma(1 / 3, fma(2.0, y2 - y, (y1 - y) + (z - y)), y)
+
+
+_STARTS = {
+    Euler: _start_euler,
+    Onward: _start_onward,
+    HeunEnd: _start_heun_end,
+    RungeKuttaEnd: _start_runge_kutta_end,
+}
 
 
 # ------------------------------------------------------------------------------------------------ stencils
