@@ -18,6 +18,14 @@ PROCESSES = {
 
 EXPERIMENTS = {
     "life": ("sojourn.experiments.life:LearnLife", "learn the Game of Life from boards, and prove it learned"),
+    "gray-scott": (
+        "sojourn.experiments.gray_scott:GrayScottPattern",
+        "grow one Gray-Scott pattern: its picture, film, spectrum and growth",
+    ),
+    "gray-scott-atlas": (
+        "sojourn.experiments.gray_scott_atlas:GrayScottAtlas",
+        "the map of all Gray-Scott patterns, each measured and named",
+    ),
     "springer-kenyon": (
         "sojourn.experiments.springer_kenyon:SpringerKenyon",
         "how often minimal networks learn n-step Life, beside the published table",
