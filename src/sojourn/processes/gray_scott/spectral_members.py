@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from numba import get_num_threads
 
 from sojourn.processes.gray_scott.etdrk4 import Coefficients
 from sojourn.processes.gray_scott.transforms import Transform
@@ -20,9 +21,9 @@ def advance_members(
 ) -> torch.Tensor:
     """(ensemble, 2, *shape) after `steps` steps; the input is left as it was."""
     advance = _Advance(own, fine, c, y.dtype, feed_rate, feed_rate + kill_rate)
-    threads = torch.get_num_threads()
+    threads, workers = torch.get_num_threads(), min(get_num_threads(), len(y))
     try:
-        with ThreadPoolExecutor(min(threads, len(y)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return torch.stack(list(pool.map(lambda member: advance(member, steps), y)))
     finally:
         torch.set_num_threads(threads)
