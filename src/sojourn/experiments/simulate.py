@@ -15,6 +15,7 @@ from sojourn.experiments.base import Experiment
 from sojourn.formats import named, read_pattern, read_rle, write_rle
 from sojourn.noise import Noise
 from sojourn.process import Process, State
+from sojourn.processes.gray_scott.gray_scott import GrayScott
 from sojourn.processes.life.generations import Generations
 from sojourn.processes.life.life import Life
 from sojourn.processes.life.rule import split_topology
@@ -27,7 +28,7 @@ class Options:
 
     Args:
         pattern: for automata, what to start from: a pattern file (RLE, .cells, Life 1.06) or a name from the library;
-            without --rule, its own rule is used.
+            without --rule, its own rule is used. For gray-scott, a named feed and kill rate, such as maze.
         steps: how many steps.
         save_every: steps between saved frames; 0 saves only the first and the last.
         ensemble: number of random starts.
@@ -92,7 +93,14 @@ class Simulate(Experiment):
 
 
 def plan(process: str, parameters: dict[str, Any], options: Options, *, rule_given: bool) -> Simulate:
-    """The experiment; a pattern file is recorded by its contents, and brings its own rule unless one is given."""
+    """The experiment; a pattern file is recorded by its contents, and brings its own rule unless one is given.
+
+    A pattern of Gray-Scott is its two rates.
+    """
+    if options.pattern is not None and find(PROCESSES, process, "process") is GrayScott:
+        named_rates = GrayScott.preset(options.pattern, **{k: parameters[k] for k in parameters if k not in _RATES})
+        rates = {name: getattr(named_rates, name) for name in _RATES}
+        return Simulate(process, {**parameters, **rates}, replace(options, pattern=None))
     if options.pattern is not None:
         file = Path(options.pattern)
         pattern = read_pattern(file) if file.exists() else named(options.pattern)
@@ -101,6 +109,9 @@ def plan(process: str, parameters: dict[str, Any], options: Options, *, rule_giv
         if pattern.rule is not None and not rule_given and "rule" in parameters:
             parameters = {**parameters, "rule": split_topology(pattern.rule)[0]}
     return Simulate(process, parameters, options)
+
+
+_RATES = ("feed_rate", "kill_rate")
 
 
 def _centred(process: Process, text: str) -> State:

@@ -38,9 +38,10 @@ class GrayScott(Process):
     """Two reacting species on a line, a square or in a box.
 
     Args:
-        feed_rate: F, 1/time; a number or a field of `shape` (a tensor).
+        feed_rate: F, 1/time; a number, or in Python a tensor: a field of `shape`, or one that asks for its gradient.
         kill_rate: k, 1/time; likewise.
-        diffusivity_u, diffusivity_v: D_u and D_v, length^2/time.
+        diffusivity_u: D_u, length^2/time; a number, or a tensor of one number.
+        diffusivity_v: D_v, likewise.
         shape: cells along (x,), (y, x) or (z, y, x).
         extent: length of the domain along every axis, or one for each; None gives cells of Pearson's size, 2.5/256.
         boundary: "periodic"; "neumann", no flux through the walls; "dirichlet", (u, v) = (1, 0) on them.
