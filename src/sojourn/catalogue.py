@@ -34,6 +34,10 @@ EXPERIMENTS = {
         "sojourn.experiments.the_well_gray_scott:TheWellGrayScott",
         "make The Well's Gray-Scott data set anew, or a share of it, in its own HDF5 files",
     ),
+    "gray-scott-emulator": (
+        "sojourn.experiments.gray_scott_emulator:GrayScottEmulator",
+        "networks learn Gray-Scott, beside The Well's baselines: VRMSE, rollouts, breakeven",
+    ),
 }
 
 

@@ -1,0 +1,54 @@
+"""Which member of a family is this? The context that a history of frames fits best, by least squares.
+
+For equally spaced frames, Simpson's rule says what the rate f must have been,
+    x_{i+2} - x_i = Delta/3 (f_i + 4 f_{i+1} + f_{i+2}) + O(Delta^5),
+and f is linear in the context c, so c solves a ridge regression with as many unknowns as c has numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from sojourn.learning.emulators.network import per_field
+
+if TYPE_CHECKING:
+    from sojourn.learning.emulators.splitting import Splitting
+
+
+def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
+    """c (batch, p) for a history (batch, h, fields, *grid), h >= 2; differentiable in the network's parameters.
+
+    Minimises mean_i w_i |e_i - sum_j c_j J_ij|^2 / s^2 + |c|^2 over points, times and fields, where e is what the mean
+    reaction and diffusion leave of the change, and J is what each A_j adds. The weights w = 1/(1 + g curvature^2) hold
+    down points where f bends within the rule's reach; the network's `noise` is (log s, log g), learned like the rest.
+    """
+    batch, h = frames.shape[:2]
+    y = (frames / per_field(network.spread, frames[:, 0])).flatten(0, 1)
+    dims = tuple(range(2, y.ndim))
+    k2 = network.squared_wavenumbers(y)
+    laplacian = torch.fft.irfftn(-k2 * torch.fft.rfftn(y, dim=dims), s=y.shape[2:], dim=dims)
+    phi = network.features(y.flatten(2))
+    scale = network.coefficients(frames.new_zeros(1, network.context))[0]
+    directions = network.coefficients(torch.eye(network.context, dtype=y.dtype, device=y.device)) - scale
+    base = (per_field(network.diffusivities, y) * laplacian).flatten(2) + scale @ phi
+    shifts = torch.einsum("pfq,bqn->bpfn", directions, phi)
+    y, base, shifts = (z.unflatten(0, (batch, h)) for z in (y.flatten(2), base, shifts))
+    step = network.interval
+    if h == 2:
+        residual = y[:, 1:] - y[:, :-1] - step / 2 * (base[:, :-1] + base[:, 1:])
+        columns = step / 2 * (shifts[:, :-1] + shifts[:, 1:])
+        bend = step * (base[:, 1:] - base[:, :-1])
+    else:
+        residual = y[:, 2:] - y[:, :-2] - step / 3 * (base[:, :-2] + 4 * base[:, 1:-1] + base[:, 2:])
+        columns = step / 3 * (shifts[:, :-2] + 4 * shifts[:, 1:-1] + shifts[:, 2:])
+        bend = step * (base[:, 2:] - 2 * base[:, 1:-1] + base[:, :-2])
+    log_s, log_g = network.noise
+    weight = 1 / (1 + log_g.exp() * bend.square())
+    weighted = columns * weight[:, :, None]
+    count = residual[0].numel()
+    normal = torch.einsum("bipfn,biqfn->bpq", weighted, columns) / count
+    right = torch.einsum("bipfn,bifn->bp", weighted, residual) / count
+    ridge = (2 * log_s).exp() * torch.eye(network.context, dtype=y.dtype, device=y.device)
+    return torch.linalg.solve(normal + ridge, right[..., None])[..., 0]
