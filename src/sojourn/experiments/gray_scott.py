@@ -50,7 +50,7 @@ class GrayScottPattern(Experiment):
     steps: int = 20_000
     save_every: int = 125
     scheme: Scheme = "euler"
-    start: Start = "seeds"
+    start: Start = "pearson"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -122,7 +122,8 @@ class GrayScottPattern(Experiment):
             + (f", {speed}." if speed else ".")
         ]
         if kind:
-            lines.append(f"What grew: [bold]{kind}[/], {CLASSES[kind]}.")
+            hint = f" Another start may live: try --start {'seeds' if self.start != 'seeds' else 'fourier'}."
+            lines.append(f"What grew: [bold]{kind}[/], {CLASSES[kind]}.{hint if kind == 'red' else ''}")
         if kind not in ("red", "blue") and np.isfinite(wavelength):
             cells = wavelength / process.spacing[0]
             lines.append(f"Its wavelength is [bold]{cells:.1f} cells[/], {wavelength:.3g} units of length.")
@@ -137,7 +138,7 @@ class Growth(NamedTuple):
     """How a pattern spread.
 
     The front speed is that of n discs with the covered area: r = sqrt(area / (pi n)), n the number of covered patches,
-    fitted from the first to the last frame in which there are as many patches and less than 40% is covered. Where they
+    fitted from the first to the last frame in which there are as many patches and less than 40% is covered. Where there
     are fewer than four frames, or the line leaves more than 1% of the variance, there is none.
     """
 
@@ -170,7 +171,7 @@ class Growth(NamedTuple):
         if self.speed is None:
             return "it did not spread steadily enough for a speed"
         begin, end = self.time[self.fitted][[0, -1]]
-        across = "patch" if self.patches == 1 else f"{self.patches} patches"
+        across = "one patch" if self.patches == 1 else f"{self.patches} patches"
         return f"its front moved {self.speed:.2g} units of length a time unit ({across}, times {begin:g} to {end:g})"
 
 

@@ -76,10 +76,10 @@ def class_map(plane: np.ndarray, classes: np.ndarray) -> Figure:
     handles += [
         *axis.get_legend_handles_labels()[0],
         _mark("k.", 4, "trembles: relative rate above 0.001"),
-        _mark("k+", 6, "a pattern of The Well"),
+        _mark("k+", 6, "a pattern of The Well; letters: Munafo's"),
     ]
     figure.legend(handles=handles, loc="outside right center", fontsize=9, frameon=False)
-    _frame(axis, plane, "Measured class at each feed rate F and kill rate k; letters: Munafo's examples of his classes")
+    _frame(axis, plane, "The measured class at each feed rate F and kill rate k")
     return figure
 
 

@@ -33,7 +33,7 @@ def pattern(path: Trajectory, title: str) -> Figure:
             origin="lower",
             interpolation="bicubic",
         )
-        bar = figure.colorbar(image, ax=axis, shrink=0.75, pad=0.02)
+        bar = figure.colorbar(image, cax=axis.inset_axes((1.03, 0.0, 0.04, 1.0)))
         bar.set_label(f"{name}, dimensionless concentration")
         axis.set(xlabel="x (units of length)", ylabel="y (units of length)")
     axes[0].set_title(f"{title}: v at time {float(last['time']):,.0f}")
@@ -71,20 +71,24 @@ def spectrum(path: Trajectory, wavelength: float, title: str) -> Figure:
 def growth(found: Growth, title: str) -> Figure:
     """Mean of v and covered share of the area against time, and the radius from which the front speed was fitted."""
     figure, (left, right) = new(1, 2, figsize=(10.0, 4.2))
+    from matplotlib.ticker import NullFormatter
+
     shown = found.time > 0
     left.plot(found.time[shown], found.mean[shown], color=BLUE, label="mean of v")
     left.plot(found.time[shown], found.covered[shown], color=ORANGE, label="share of the area covered (u < 0.9)")
     left.set(xscale="log", yscale="log", xlabel="time", title=f"Growth: {title}")
+    left.xaxis.set_minor_formatter(NullFormatter())
     left.legend(frameon=False, loc="lower right")
     early = slice(0, max(found.fitted.stop + 3, 6))
     right.plot(found.time[early], found.radius[early], "o", ms=4, color="0.6", label="frames")
-    right.plot(found.time[found.fitted], found.radius[found.fitted], "o", ms=4, color=BLUE, label="frames fitted")
     if found.speed is not None:
         x, y = found.time[found.fitted], found.radius[found.fitted]
-        line = y.mean() + found.speed * (x - x.mean())
-        right.plot(x, line, color=ORANGE, label=f"{found.speed:.2g} units of length a time unit")
+        right.plot(x, y, "o", ms=4, color=BLUE, label="frames of the fit")
+        label = f"{found.speed:.2g} units of length a time unit"
+        right.plot(x, y.mean() + found.speed * (x - x.mean()), color=ORANGE, label=label)
     count = "one disc" if found.patches == 1 else f"{found.patches} discs"
-    right.set(xlabel="time", ylabel="radius (units of length)", title=f"The covered area as that of {count}")
+    fit = "" if found.speed is not None else "; no steady front"
+    right.set(xlabel="time", ylabel="radius (units of length)", title=f"The covered area as {count}{fit}")
     right.legend(frameon=False, loc="upper left")
     return figure
 

@@ -195,6 +195,7 @@ def _open(path: Path, rates: list[tuple[float, float]]) -> np.memmap:
     if not path.exists():
         beside = path.with_name(f".{path.name}.partial")
         blank = np.zeros(len(rates), RECORD)
-        np.save(beside.open("wb"), blank, allow_pickle=False)
+        with beside.open("wb") as file:
+            np.save(file, blank, allow_pickle=False)
         beside.replace(path)
     return np.lib.format.open_memmap(path, mode="r+")

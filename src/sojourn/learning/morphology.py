@@ -43,7 +43,7 @@ class Measures(NamedTuple):
     """Numbers read off late frames of v; shapes are those of the last."""
 
     mean: float  # of v
-    contrast: float  # largest v less the least, in the frame where that is largest
+    contrast: float  # largest v less the least, in space and over the last three frames
     deviation: float  # root mean square of v less its mean, over the frames
     rate: float  # root mean square of v_t over the deviation, per unit time, over the frames
     change: float  # root mean square difference of frames one lag apart, over sqrt 2 deviation: 1 if they are unrelated
@@ -73,7 +73,7 @@ def measure(process: GrayScott, late: Trajectory) -> Measures:
     wavelength, sharpness = dominant_wave(late)
     return Measures(
         mean=float(v.mean()),
-        contrast=float(np.ptp(v, axis=(1, 2)).max()),
+        contrast=float(np.ptp(v[-3:])),
         deviation=deviation,
         rate=_rms([process.rate(late.state(k))["v"].numpy() for k in range(len(late))]) / max(deviation, 1e-12),
         change=_rms(np.diff(v, axis=0)) / max(np.sqrt(2) * deviation, 1e-12),
