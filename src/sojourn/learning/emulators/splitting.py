@@ -107,18 +107,11 @@ class Splitting(EmulatorNetwork):
 
     def features(self, y: torch.Tensor) -> torch.Tensor:
         """phi (batch, features, points) of scaled values (batch, fields, points)."""
-        found: list[torch.Tensor] = []
-        known: dict[tuple[int, ...], torch.Tensor] = {}
-        for powers in self.monomials:
-            known[powers] = (
-                torch.ones_like(y[:, 0])
-                if not powers
-                else y[:, powers[-1]]
-                if len(powers) == 1
-                else known[powers[:-1]] * y[:, powers[-1]]
-            )
-            found.append(known[powers])
-        phi = torch.stack(found, dim=1)
+        parts = y.unbind(1)
+        known = {(): torch.ones_like(parts[0])}
+        for powers in self.monomials[1:]:
+            known[powers] = known[powers[:-1]] * parts[powers[-1]] if len(powers) > 1 else parts[powers[0]]
+        phi = torch.stack(list(known.values()), dim=1)
         return phi if self.units is None else torch.cat([phi, self.units(y)], dim=1)
 
     def diffusing(self, frame: torch.Tensor, time: float) -> torch.Tensor:
