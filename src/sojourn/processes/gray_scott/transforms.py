@@ -12,6 +12,7 @@ the same bits whatever the other members are, which a test holds.
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 
@@ -65,21 +66,32 @@ class Fourier(Transform):
         return [2 * math.pi * k for k in (*full, half)]
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
+        found = rfftn(values, dim=self.axes, norm="forward")
         if self.factor == 1:
-            return rfftn(values, dim=self.axes, norm="forward")
-        n = self.shape[-1]
-        found = _room(rfftn(values, dim=self.axes, norm="forward"), -1, (n + 1) // 2, 0, n // 2 + 1)
-        for axis, n in zip(self.axes[:-1], self.shape[:-1], strict=True):
-            found = _room(found, axis, (n + 1) // 2, (n - 1) // 2, n)
-        return found
+            return found
+        kept = found.new_zeros((*values.shape[: self.axes[0]], *self.shape[:-1], self.shape[-1] // 2 + 1))
+        for own, fine in self._blocks():
+            kept[own] = found[fine]
+        return kept
 
     def backward(self, coefficients: torch.Tensor) -> torch.Tensor:
-        if self.factor == 1:
-            return irfftn(coefficients, s=self.shape, dim=self.axes, norm="forward")
-        found = _room(coefficients, -1, (self.shape[-1] + 1) // 2, 0, self.points[-1] // 2 + 1)
-        for axis, n, m in zip(self.axes[:-1], self.shape[:-1], self.points[:-1], strict=True):
-            found = _room(found, axis, (n + 1) // 2, (n - 1) // 2, m)
-        return irfftn(found, s=self.points, dim=self.axes, norm="forward")
+        if self.factor > 1:
+            lead = coefficients.shape[: self.axes[0]]
+            padded = coefficients.new_zeros((*lead, *self.points[:-1], self.points[-1] // 2 + 1))
+            for own, fine in self._blocks():
+                padded[fine] = coefficients[own]
+            coefficients = padded
+        return irfftn(coefficients, s=self.points, dim=self.axes, norm="forward")
+
+    def _blocks(self) -> list[tuple[tuple, tuple]]:
+        """Where the waves below half the grid's frequency stand among the coefficients, here and on the finer grid."""
+        choices = []
+        for n, m in zip(self.shape[:-1], self.points[:-1], strict=True):
+            rising, falling = (n + 1) // 2, (n - 1) // 2
+            choices.append([(slice(0, rising), slice(0, rising)), (slice(n - falling, n), slice(m - falling, m))])
+        choices.append([(slice(0, (self.shape[-1] + 1) // 2),) * 2])
+        found = [zip(*choice, strict=True) for choice in itertools.product(*choices)]
+        return [((..., *own), (..., *fine)) for own, fine in found]
 
 
 class Cosine(Transform):
@@ -103,15 +115,6 @@ class Cosine(Transform):
             lines = irfft(lines * _half_cell(n, m, lines, 1), n=2 * m, norm="forward")[..., :m]
             coefficients = lines.movedim(-1, axis)
         return coefficients
-
-
-def _room(waves: torch.Tensor, axis: int, first: int, last: int, size: int) -> torch.Tensor:
-    """The first and the last waves along `axis`, with zeros between them to make `size`."""
-    n = waves.shape[axis]
-    between = list(waves.shape)
-    between[axis] = size - first - last
-    parts = [waves.narrow(axis, 0, first), waves.new_zeros(between), waves.narrow(axis, n - last, last)]
-    return torch.cat(parts, axis)
 
 
 def _half_cell(n: int, m: int, like: torch.Tensor, sign: int) -> torch.Tensor:
