@@ -69,7 +69,7 @@ class GrayScottAtlas(Experiment):
         seed: the seed of the starts.
     """
 
-    points: tuple[int, int] = (40, 44)
+    points: tuple[int, int] = (48, 53)
     side: int = 128
     steps: int = 16_000
     seed: int = 0

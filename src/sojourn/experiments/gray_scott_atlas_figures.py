@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RESTLESS = 1e-3  # relative rate per time unit above which a lasting pattern is marked
 
+_SHOWN = 0.45  # the v of the brightest colour
+_GREEK = {"lambda": "lamda"}  # as Unicode spells it
 _COLOURS = dict(
     zip(CLASSES, ("#F4EFEA", "#C3CCD6", BLUE, SKY, GREEN, AMBER, YELLOW, PINK, ORANGE), strict=True)
 )  # pale for uniform states
@@ -29,16 +31,12 @@ def atlas(plane: np.ndarray) -> Figure:
     figure, axis = new(1, 1, figsize=(10.4, 9.6))
     tiles = plane["thumbnail"][::-1].transpose(0, 2, 1, 3)
     picture = tiles.reshape(tiles.shape[0] * tiles.shape[1], -1) * (BRIGHTEST / 255)
-    image = axis.imshow(picture, cmap="magma", vmin=0, vmax=BRIGHTEST, extent=_extent(plane), aspect="auto")
-    figure.colorbar(image, ax=axis, label="v", shrink=0.5, pad=0.015)
+    image = axis.imshow(picture, cmap="magma", vmin=0, vmax=_SHOWN, extent=_extent(plane), aspect="auto")
+    figure.colorbar(image, ax=axis, label="v", shrink=0.5, pad=0.015, extend="max")
     outline = [withStroke(linewidth=2.2, foreground="black")]
     _curves(axis, "white", path_effects=outline)
     for name, (feed, kill) in MUNAFO.items():
-        axis.text(
-            *(kill, feed, _letter(name)),
-            **{"color": "white", "fontsize": 13, "weight": "bold", "ha": "center", "va": "center"},
-            path_effects=[withStroke(linewidth=3, foreground="black")],
-        )
+        _write(axis, name, feed, kill, color="white", path_effects=[withStroke(linewidth=3, foreground="black")])
     _frame(axis, plane, "The patterns of Gray and Scott's reaction: v at each feed rate F and kill rate k")
     legend = axis.legend(loc="lower right", fontsize=9, facecolor="black", labelcolor="white", framealpha=0.7)
     legend.get_frame().set_edgecolor("0.5")
@@ -66,7 +64,7 @@ def class_map(plane: np.ndarray, classes: np.ndarray) -> Figure:
     lasting = (plane["rate"] > RESTLESS) & ~np.isin(classes, ["red", "blue", "waves", "chaotic spots"])
     axis.plot(plane["kill_rate"][lasting], plane["feed_rate"][lasting], "k.", ms=2.5)
     for name, (feed, kill) in MUNAFO.items():
-        axis.text(kill, feed, _letter(name), color="black", fontsize=12, weight="bold", ha="center", va="center")
+        _write(axis, name, feed, kill, color="black")
     well = np.array(list(THE_WELL.values()))
     axis.plot(well[:, 1], well[:, 0], "+", color="black", ms=6)
     handles = [
@@ -105,14 +103,14 @@ def _extent(plane: np.ndarray) -> tuple[float, float, float, float]:
     return float(kill[0] - dk), float(kill[-1] + dk), float(feed[0] - df), float(feed[-1] + df)
 
 
-def _letter(name: str) -> str:
+def _write(axis: Any, name: str, feed: float, kill: float, **style: Any) -> None:
+    """Munafo's letter at its point; the U-skate's left of pi, which is at the same place."""
     import unicodedata
 
-    return (
-        "U"
-        if name == "u-skate"
-        else unicodedata.lookup(f"GREEK SMALL LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
-    )
+    letter = "U" if name == "u-skate" else unicodedata.lookup(f"GREEK SMALL LETTER {_GREEK.get(name, name).upper()}")
+    offset = (-12, 0) if name == "u-skate" else (0, 0)
+    place = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
+    axis.annotate(letter, (kill, feed), **place, fontsize=13, weight="bold", **style)
 
 
 def _mark(style: str, size: float, label: str) -> Any:

@@ -21,9 +21,9 @@ CLASSES = {
     "blue": "uniform with v > 0",
     "spots": "islands of v that are round and stay",
     "worms": "islands of v that are long and stay: stripes with ends, which do not branch into loops",
-    "labyrinth": "stripes in networks or closed bands, about as wide as the gaps between them",
+    "labyrinth": "stripes in networks or closed bands, about as far apart as they are wide",
     "holes": "islands without v in a sea of it, round or long: negative spots and worms",
-    "bubbles": "thin films around wide uniform regions, whose walls move slowly like those of soap bubbles",
+    "bubbles": "wide uniform regions, whose walls move slowly like those of soap bubbles",
     "chaotic spots": "round islands of v that move, divide and die: after 250 time units the picture is another",
     "waves": "travelling fronts, spirals and other turbulence: the picture is another too, and not of round islands",
 }
@@ -36,7 +36,7 @@ _UNIFORM = 0.02  # largest less least v
 _EXTINCT = 0.01  # mean v
 _ANOTHER = 0.4  # change
 _ROUND, _MOVING_ROUND = 0.5, 0.75  # roundness; spots that move are rounder than pieces of a wave
-_FILM = 2.5  # width of the ground over that of the figure
+_WIDE = 13.0  # width of the ground
 
 
 class Measures(NamedTuple):
@@ -51,7 +51,7 @@ class Measures(NamedTuple):
     pieces: int  # connected pieces of them
     gaps: int  # connected pieces of the others
     chi: int  # Euler characteristic of the cells above the middle
-    width: float  # radius of the largest disc in a piece, in cells: mean over the cells above the middle
+    width: float  # radius of the largest disc in a piece over sqrt(D_v/(F + k)), mean over the cells above the middle
     gap_width: float  # the same for the others
     islands: float  # share of the figure's cells that are in pieces which can be shrunk to a point
     roundness: float  # 4 pi area / perimeter^2 of those pieces, 0 for others: mean over the figure's cells
@@ -68,7 +68,8 @@ def measure(process: GrayScott, late: Trajectory) -> Measures:
     middle = (last.min() + last.max()) / 2
     above = last > middle
     set_, others = pieces(above), pieces(~above, closed=False)
-    width, gap_width = set_.mean(set_.radius), others.mean(others.radius)
+    reach = np.sqrt(float(process.diffusivity_v) / (float(process.feed_rate) + float(process.kill_rate)))
+    width, gap_width = (x.mean(x.radius) * min(process.spacing) / reach for x in (set_, others))
     figure = set_ if width <= gap_width else others
     wavelength, sharpness = dominant_wave(late)
     return Measures(
@@ -96,7 +97,8 @@ def classify(m: Measures) -> str:
     Uniform (contrast below 0.02): "red" if the mean of v is below 0.01, else "blue". Frames 250 time units apart are
     nearly unrelated (change above 0.4): "chaotic spots" if the figure is v and round (roundness above 0.75), else
     "waves". The figure consists mostly of islands: "holes" if the ground is v; else "spots" if they are round (above
-    0.5), "worms" if not. Otherwise "bubbles" if the ground is 2.5 times as wide as the figure, and "labyrinth" if not.
+    0.5), "worms" if not. Otherwise "bubbles" if the ground's width is above 13, and "labyrinth" if not. A width is the
+    radius of the largest disc in a piece, in units of sqrt(D_v/(F + k)): how far v diffuses while it lives.
     """
     if m.contrast < _UNIFORM:
         return "red" if m.mean < _EXTINCT else "blue"
@@ -105,7 +107,7 @@ def classify(m: Measures) -> str:
         return "chaotic spots" if positive and m.roundness > _MOVING_ROUND else "waves"
     if m.islands > 0.5:
         return "holes" if not positive else "spots" if m.roundness > _ROUND else "worms"
-    return "bubbles" if max(m.width, m.gap_width) > _FILM * min(m.width, m.gap_width) else "labyrinth"
+    return "bubbles" if max(m.width, m.gap_width) > _WIDE else "labyrinth"
 
 
 def dominant_wave(frames: Trajectory) -> tuple[float, float]:
