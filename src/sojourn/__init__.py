@@ -26,6 +26,7 @@ _HOME = {
     "vrmse": "sojourn.measures",
     "formats": "sojourn.formats",
     "identify_rule": "sojourn.learning.identify",
+    "recover_gray_scott": "sojourn.learning.recover.gray_scott",
     "InputError": "sojourn.errors",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "energy_spectrum",
     "formats",
     "identify_rule",
+    "recover_gray_scott",
     "simulate",
     "vrmse",
 ]
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from sojourn.errors import InputError
     from sojourn.learning.certify import certify
     from sojourn.learning.identify import identify_rule
+    from sojourn.learning.recover.gray_scott import recover_gray_scott
     from sojourn.measures import energy_spectrum, vrmse
     from sojourn.noise import Noise
     from sojourn.process import Field, Process, State

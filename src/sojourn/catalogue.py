@@ -18,6 +18,10 @@ PROCESSES = {
 
 EXPERIMENTS = {
     "life": ("sojourn.experiments.life:LearnLife", "learn the Game of Life from boards, and prove it learned"),
+    "springer-kenyon": (
+        "sojourn.experiments.springer_kenyon:SpringerKenyon",
+        "how often minimal networks learn n-step Life, beside the published table",
+    ),
     "gray-scott": (
         "sojourn.experiments.gray_scott:GrayScottPattern",
         "grow one Gray-Scott pattern: its picture, film, spectrum and growth",
@@ -26,9 +30,9 @@ EXPERIMENTS = {
         "sojourn.experiments.gray_scott_atlas:GrayScottAtlas",
         "the map of all Gray-Scott patterns, each measured and named",
     ),
-    "springer-kenyon": (
-        "sojourn.experiments.springer_kenyon:SpringerKenyon",
-        "how often minimal networks learn n-step Life, beside the published table",
+    "gray-scott-recover": (
+        "sojourn.experiments.gray_scott_recover:RecoverGrayScott",
+        "F, k and the diffusivities from a few frames or one picture, beside the true ones",
     ),
     "the-well-gray-scott": (
         "sojourn.experiments.the_well_gray_scott:TheWellGrayScott",

@@ -1,0 +1,1 @@
+"""Recovering the parameters of Gray-Scott from what it made: `gray_scott.recover_gray_scott`."""
