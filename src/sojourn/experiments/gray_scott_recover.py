@@ -57,6 +57,8 @@ class RecoverGrayScott(Experiment):
         for name in (*self.patterns, *self.pictures):
             if name not in PRESETS:
                 raise InputError(f"no Gray-Scott pattern is called {name!r}; there are: {', '.join(PRESETS)}")
+        if not self.pictures:
+            raise InputError("pictures=() is empty; name a pattern that comes to rest, such as maze")
         if self.seeds < 1 or self.rest < 1:
             raise InputError(f"seeds={self.seeds} and rest={self.rest} must be whole numbers above zero")
         if not self.noises or min(self.noises) < 0 or not all(map(math.isfinite, self.noises)):
@@ -179,8 +181,14 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 def _figure(run: Run, cases: list[tuple[str, str, float]], picture) -> Figure:
     """Errors with their intervals for every case and parameter; a picture, and what the fit leaves of it."""
+    from matplotlib.ticker import MaxNLocator
+
     v, found, process = picture
-    figure, axes = new(1, 6, figsize=(13.0, 4.8), width_ratios=[1, 1, 1, 1, 1.15, 1.15])
+    figure, places = new(2, 5, figsize=(12.5, 7.0), width_ratios=[1, 1, 1, 1, 1.15])
+    grid = places[0, 0].get_gridspec()
+    for axis in places[:, :4].ravel():
+        axis.remove()
+    axes = [*(figure.add_subplot(grid[:, k]) for k in range(4)), *places[:, 4]]
     shown = [c for c in cases if c[2] > 0] or cases
     for axis, name, sign in zip(axes, NAMES, _SIGNS, strict=False):
         for place, (kind, pattern, noise) in enumerate(shown):
@@ -202,10 +210,13 @@ def _figure(run: Run, cases: list[tuple[str, str, float]], picture) -> Figure:
     )
     still = replace(process, **dict(zip(NAMES, map(float, found.values), strict=True)))
     left = _left_over(still, v)
-    for axis, values, title in ((axes[4], v, "a picture of v"), (axes[5], left, "less v 40 later, as found")):
+    for axis, values, title in (
+        (axes[4], v, "a picture of v"),
+        (axes[5], left, "less what the parameters\nfound keep of it in 40 steps"),
+    ):
         limit = float(np.abs(left).max())
         style = {"cmap": "viridis"} if axis is axes[4] else {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
-        figure.colorbar(axis.imshow(values, **style), ax=axis, shrink=0.6, location="bottom")
+        figure.colorbar(axis.imshow(values, **style), ax=axis, shrink=0.7, location="bottom").locator = MaxNLocator(4)
         axis.set_title(title, fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])

@@ -37,6 +37,11 @@ class Frames:
     rounding: float
 
     @property
+    def away(self) -> np.ndarray:
+        """The fields less (1, 0), what Dirichlet walls hold: their waves fit the walls."""
+        return self.fields - np.array([1.0, 0.0]).reshape(2, *[1] * len(self.solver.shape))
+
+    @property
     def waves(self) -> Waves:
         stencil = "spectral" if self.solver.scheme == "etdrk4" else self.solver.stencil
         return Waves(self.solver.shape, self.solver.spacing, self.solver.boundary, stencil)

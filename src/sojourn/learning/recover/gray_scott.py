@@ -49,7 +49,7 @@ def recover_gray_scott(source: Any, *, boundary: str | None = None, confidence: 
         raise InputError(f"confidence={confidence} is not in (0, 1); 0.95 is usual")
     frames = read_frames(source, boundary)
     waves = frames.waves
-    noise = np.array([_noise(waves, frames.fields[:, :, i]) if i or frames.sees_u else 0.0 for i in range(2)])
+    noise = np.array([_noise(waves, frames.away[:, :, i]) if i or frames.sees_u else 0.0 for i in range(2)])
     if len(frames.times) == 1:
         return _from_picture(frames, waves, noise, confidence)
     return _from_frames(frames, waves, noise, confidence)
@@ -61,7 +61,7 @@ def _noise(waves: Waves, values: np.ndarray) -> float:
 
 def _from_frames(frames: Frames, waves: Waves, noise: np.ndarray, confidence: float) -> RecoveredGrayScott:
     scale = _scale(waves, frames.fields, noise)
-    active = _active(waves, frames.fields, noise)
+    active = _active(waves, frames.away, noise)
     if not active.any():
         raise InputError(
             "the frames hold u = 1, v = 0 or their like, the same everywhere and at all times: nothing is determined; "
@@ -100,7 +100,7 @@ def _from_frames(frames: Frames, waves: Waves, noise: np.ndarray, confidence: fl
 def _from_picture(frames: Frames, waves: Waves, noise: np.ndarray, confidence: float) -> RecoveredGrayScott:
     picture, active = frames.fields[:, 0], np.ones(4, bool)
     for i, name in enumerate("uv"):
-        if (i or frames.sees_u) and not waves.has_structure(picture[:, i], noise[i]):
+        if (i or frames.sees_u) and not waves.has_structure(frames.away[:, 0, i], noise[i]):
             raise InputError(
                 f"the picture is uniform: {name} varies by {picture[:, i].std():.2g} about {picture[:, i].mean():.3g}, "
                 "no more than noise; one picture needs a pattern in it, and a uniform state frames in time"
@@ -159,11 +159,11 @@ def _scale(waves: Waves, fields: np.ndarray, noise: np.ndarray) -> np.ndarray:
     return np.array([rate, rate, diffusivity, diffusivity])
 
 
-def _active(waves: Waves, fields: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def _active(waves: Waves, away: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """(4,) which parameters leave a trace: rates unless u = 1 or v = 0, diffusivities where there is a pattern."""
-    rest = [float(np.abs(fields[:, :, 0] - 1).mean()), float(np.abs(fields[:, :, 1]).mean())]
+    rest = [float(np.abs(away[:, :, i]).mean()) for i in range(2)]
     present = [r > 2 * n for r, n in zip(rest, noise, strict=True)]
-    pattern = [waves.has_structure(fields[:, :, i], noise[i]) for i in range(2)]
+    pattern = [waves.has_structure(away[:, :, i], noise[i]) for i in range(2)]
     return np.array([present[0], present[1], pattern[0], pattern[1] and present[1]])
 
 
