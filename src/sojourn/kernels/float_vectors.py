@@ -157,12 +157,12 @@ def _exchange_mode(typing, bits, keep):
     return types.uint32(types.uint32, types.uint32), generate
 
 
-@njit("uint32()", cache=True)
+@njit(cache=True)
 def count_tiny_as_zero():
     """In this thread, subnormal numbers are zero from now on; returns the mode to go back to."""
     return _exchange_mode(_TINY_IS_ZERO, 0xFFFFFFFF)
 
 
-@njit("void(uint32)", cache=True)
+@njit(cache=True)
 def restore_mode(mode):
     _exchange_mode(mode & _TINY_IS_ZERO, 0xFFFFFFFF ^ _TINY_IS_ZERO)

@@ -29,7 +29,8 @@ _WORTH_A_THREAD = 1 << 20  # cells times stages
 _PATIENCE = 20_000  # sweeps over the tasks, of the order of 0.1 ms
 _PERIODIC, _NEUMANN, _DIRICHLET = range(3)
 _BOUNDARIES = {"periodic": _PERIODIC, "neumann": _NEUMANN, "dirichlet": _DIRICHLET}
-_STRIP = 32  # vectors
+_CHUNK = 1 << 15  # bytes of one field that a level advances at a time, about
+_STRIP = 32  # vectors of a row, few enough for a first-level cache to hold what their neighbours share
 
 
 def advance(
@@ -68,7 +69,7 @@ def advance(
     stages = choose_scheme(scheme, float(dt))
     radius = 2 if stencil == "fourth" else 1
     threads = max(1, min(get_num_threads(), u.size * len(stages) * steps // _WORTH_A_THREAD))
-    layout = _choose_layout(
+    layout = choose_layout(
         u.shape,
         u.itemsize,
         radius,
@@ -137,7 +138,7 @@ class Layout(NamedTuple):
     rings_size: int
 
 
-def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, varying):
+def choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, varying):
     ensemble, lanes = shape[0], BYTES // itemsize
     slabs, rows, columns = [(1, 1), (shape[1], 1), shape[1:3]][len(shape) - 2] + shape[-1:]
     slab_ghosts, row_ghosts = radius * (len(shape) > 2), radius * (len(shape) > 3)
@@ -149,7 +150,7 @@ def _choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, va
     bands, turn = 1, 1
     if ensemble % threads and ensemble < 4 * threads and slab_ghosts:
         bands = max(1, min(2 * threads, slabs // (8 * radius * stages)))
-    chunk = max(1, min(8, 8192 // (rows * columns)))
+    chunk = max(1, min(64, slabs, _CHUNK // (field * itemsize)))
     ring = chunk + slab_ghosts * ((4 if stages == 4 else 2) + (boundary != _PERIODIC))
     if slab_ghosts and (bands > 1 or 2 * slabs * slab > cache):
         deepest = max(1, slabs // bands // (8 * radius))  # levels, for an overlap of a sixteenth on either side
@@ -209,14 +210,14 @@ def _work(
                 turn = state // 2 - 1
                 begin, end = _band(layout, band)
                 if turn < 0:
-                    _fill(u[member], v[member], space, layout, member, begin, end)
+                    _fill(u, v, space, layout, member, begin, end)
                 elif turn < turns:
                     depth = min(layout.turn, steps - turn * layout.turn)
                     _take_turn(
                         space, rates, stencil_u, stencil_v, scheme, layout, worker, member, begin, end, turn, depth
                     )
                 else:
-                    _empty(u_result[member], v_result[member], space, layout, member, begin, end, turns)
+                    _empty(u_result, v_result, space, layout, member, begin, end, turns)
                 state += 2
                 write_shared(progress, task, state)
                 idle = 0
@@ -252,15 +253,16 @@ def _take_turn(space, rates, stencil_u, stencil_v, scheme, layout, worker, membe
     """Advance slabs begin..end of a member by `depth` steps."""
     radius, stages = layout.slab_ghosts, len(scheme)
     last = depth * stages
-    rings = np.empty(
-        (last + 1, 2), np.int64
-    )  # of each level: where its slab 0 lies, and the slab that lies there again
+    # Of each level, and of the rates: where slab 0 lies, and which slab lies there again (0: none).
+    rings = np.empty((last + 2, 2), np.int64)
     for level in range(last + 1):
         rings[level, 0] = layout.rings + worker * layout.rings_size + (level - 1) * layout.ring * layout.slab
         rings[level, 1] = layout.ring
     for level in (0, last):
         rings[level, 0] = _member(layout, member, turn + (level == last))
         rings[level, 1] = layout.period
+    rings[last + 1, 0] = 0
+    rings[last + 1, 1] = layout.slabs
     # Where slabs first - 2.. lie: of the field that k is taken of, of y, y1, y2, of the rates, and of the result.
     places = np.zeros((6, layout.chunk + 4), np.int64)
 
@@ -275,27 +277,27 @@ def _take_turn(space, rates, stencil_u, stencil_v, scheme, layout, worker, membe
             if first >= stop:
                 continue
             stage = (level - 1) % stages
-            _list_slabs(places[0], rings[level - 1], first - radius, stop + radius, 2 - radius, layout.slab)
+            _list_slabs(places, 0, rings, level - 1, first - radius, stop + radius, 2 - radius, layout.slab)
             for i in range(min(stage, 3)):
-                _list_slabs(places[1 + i], rings[level - 1 - stage + i], first, stop, 2, layout.slab)
+                _list_slabs(places, 1 + i, rings, level - 1 - stage + i, first, stop, 2, layout.slab)
             if layout.rates_period > 0:
-                _list_slabs(places[4], np.array([0, layout.rates_period]), first, stop, 2, layout.slab)
-            _list_slabs(places[5], rings[level], first, stop, 2, layout.slab)
+                _list_slabs(places, 4, rings, last + 1, first, stop, 2, layout.slab)
+            _list_slabs(places, 5, rings, level, first, stop, 2, layout.slab)
             _advance_stage(scheme, stage, space, rates, stencil_u, stencil_v, layout, places, stop - first)
             for i in range(2, 2 + stop - first):
                 _fill_ghosts(space, places[5, i], layout)
             if layout.boundary != _PERIODIC:
-                _reflect_slabs(space, rings[level], layout, first, stop)
+                _reflect_slabs(space, rings[level, 0], rings[level, 1], layout, first, stop)
         front += layout.chunk
 
 
 @njit
-def _list_slabs(places, ring, first, stop, start, slab):
-    """Where slabs first..stop lie, into `places` from `start` on."""
-    place, period = ring
+def _list_slabs(places, row, rings, level, first, stop, start, slab):
+    """Where slabs first..stop of a level lie, into a row of `places` from `start` on."""
+    place, period = rings[level, 0], rings[level, 1]
     index = first % period if period > 0 else first
     for i in range(start, start + stop - first):
-        places[i] = place + index * slab
+        places[row, i] = place + index * slab
         index += 1
         if index == period:
             index = 0
@@ -347,7 +349,7 @@ def _advance_chunk(space, rates, stage, stencil_u, stencil_v, layout, places, co
                 advance_row(space, rates, stage, stencil_u, stencil_v, row_places, at, width, layout.lanes)
 
 
-@njit
+@njit(forceinline=True)
 def _fill_ghosts(space, slab, layout):
     """The cells of a slab beyond the ends of its rows, and then the rows beyond the first and the last."""
     n, rows, ghosts = layout.columns, layout.rows, layout.row_ghosts
@@ -374,18 +376,17 @@ def _fill_ghosts(space, slab, layout):
 
 
 @njit
-def _reflect_slabs(space, ring, layout, first, stop):
+def _reflect_slabs(space, place, period, layout, first, stop):
     """The ghost slabs whose images are among slabs first..stop; those above wait until all their images are there."""
     for j in range(layout.slab_ghosts):
         if first <= j < stop:
-            _reflect(space, ring, layout, j, -1 - j)
+            _reflect(space, place, period, layout, j, -1 - j)
         if stop == layout.slabs:
-            _reflect(space, ring, layout, stop - 1 - j, stop + j)
+            _reflect(space, place, period, layout, stop - 1 - j, stop + j)
 
 
 @njit
-def _reflect(space, ring, layout, source, target):
-    place, period = ring
+def _reflect(space, place, period, layout, source, target):
     if period > 0:
         source, target = source % period, target % period
     source, target = place + source * layout.slab, place + target * layout.slab
@@ -406,16 +407,17 @@ def _copy_row(space, source, target, size, wall, layout):
 @njit(nogil=True)
 def _fill(u, v, space, layout, member, begin, end):
     """Copy slabs begin..end into the workspace."""
-    ring = np.array([_member(layout, member, 0), layout.period])
+    first = _member(layout, member, 0)
     for slab in range(begin, end):
-        place = ring[0] + slab * layout.slab
+        place = first + slab * layout.slab
         for row in range(layout.rows):
             x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
-            space[x : x + layout.columns] = u[slab, row]
-            space[x + layout.field : x + layout.field + layout.columns] = v[slab, row]
+            for j in range(layout.columns):
+                space[x + j] = u[member, slab, row, j]
+                space[x + layout.field + j] = v[member, slab, row, j]
         _fill_ghosts(space, place, layout)
     if layout.boundary != _PERIODIC:
-        _reflect_slabs(space, ring, layout, begin, end)
+        _reflect_slabs(space, first, layout.period, layout, begin, end)
 
 
 @njit(nogil=True)
@@ -425,5 +427,6 @@ def _empty(u, v, space, layout, member, begin, end, turns):
         place = _member(layout, member, turns) + slab * layout.slab
         for row in range(layout.rows):
             x = place + (layout.row_ghosts + row) * layout.pitch + layout.lanes
-            u[slab, row] = space[x : x + layout.columns]
-            v[slab, row] = space[x + layout.field : x + layout.field + layout.columns]
+            for j in range(layout.columns):
+                u[member, slab, row, j] = space[x + j]
+                v[member, slab, row, j] = space[x + layout.field + j]
