@@ -79,7 +79,13 @@ class RecoverGrayScott(Experiment):
                 for k in range(self.seeds):
                     if k not in logged:
                         clean = self._clean(made, pattern, kind == "frames").isel(ensemble=[k])
-                        run.log(stage, k, **_numbers(_noisy(clean, noise, self.seed + k, kind), PRESETS[pattern]))
+                        run.log(
+                            stage,
+                            k,
+                            **_numbers(
+                                _recover(clean, noise, Noise(self.seed).split(stage).split(k), kind), PRESETS[pattern]
+                            ),
+                        )
                     done += 1
                     bar.see(done, {})
         finally:
@@ -103,13 +109,14 @@ class RecoverGrayScott(Experiment):
     def _picture(self, made: dict) -> tuple[np.ndarray, RecoveredGrayScott, GrayScott]:
         """A noisy picture of v at rest, what it tells, and the process that made it."""
         pattern = self.pictures[0]
-        data = _noisy_data(self._clean(made, pattern, False).isel(ensemble=[0]), max(self.noises), self.seed, "v alone")
+        data = _noisy(
+            self._clean(made, pattern, False).isel(ensemble=[0]), max(self.noises), Noise(self.seed), "v alone"
+        )
         process = GrayScott.preset(pattern, shape=(self.side, self.side), dtype="float64")
         return data["v"].values[0, 0], recover_gray_scott(data), process
 
 
-def _noisy_data(clean: xr.Dataset, noise: float, seed: int, kind: str) -> xr.Dataset:
-    draw = Noise(seed).split(kind)
+def _noisy(clean: xr.Dataset, noise: float, draw: Noise, kind: str) -> xr.Dataset:
     data = clean if kind != "v alone" else clean.drop_vars("u")
     moved = {
         str(name): field + noise * draw.split(str(name)).normal(0, 1, field.shape[1:]).double().numpy()
@@ -118,10 +125,10 @@ def _noisy_data(clean: xr.Dataset, noise: float, seed: int, kind: str) -> xr.Dat
     return data.assign(moved)
 
 
-def _noisy(clean: xr.Dataset, noise: float, seed: int, kind: str) -> RecoveredGrayScott | None:
+def _recover(clean: xr.Dataset, noise: float, draw: Noise, kind: str) -> RecoveredGrayScott | None:
     """What is recovered; None where the data were refused."""
     try:
-        return recover_gray_scott(_noisy_data(clean, noise, seed, kind))
+        return recover_gray_scott(_noisy(clean, noise, draw, kind))
     except InputError:
         return None
 
@@ -171,12 +178,15 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     stream = io.StringIO()
     Console(file=stream, width=150).print(table)
     held = {}
-    for row in rows:
+    for row in (row for row in rows if row["noise"] > 0):
         for n in NAMES:
             hits, total = held.get(row["data"], (0, 0))
             held[row["data"]] = (hits + row[n]["held"], total + row[n]["of"])
     text = "; ".join(f"{kind}: {hits} of {total}" for kind, (hits, total) in held.items())
-    return [*stream.getvalue().rstrip().split("\n"), f"Intervals that hold the truth, of nominally 95%: {text}."]
+    return [
+        *stream.getvalue().rstrip().split("\n"),
+        f"Intervals that hold the truth where there is noise, nominally 95%: {text or '-'}.",
+    ]
 
 
 def _figure(run: Run, cases: list[tuple[str, str, float]], picture) -> Figure:
@@ -216,7 +226,7 @@ def _figure(run: Run, cases: list[tuple[str, str, float]], picture) -> Figure:
     ):
         limit = float(np.abs(left).max())
         style = {"cmap": "viridis"} if axis is axes[4] else {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
-        figure.colorbar(axis.imshow(values, **style), ax=axis, shrink=0.7, location="bottom").locator = MaxNLocator(4)
+        figure.colorbar(axis.imshow(values, **style), ax=axis, shrink=0.7, location="right").locator = MaxNLocator(4)
         axis.set_title(title, fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])

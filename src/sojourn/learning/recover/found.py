@@ -115,7 +115,7 @@ class RecoveredGrayScott:
 
     def _warnings(self) -> list[str]:
         found = []
-        if self.unsteadiness is not None and max(self.residual) > 0.15:
+        if self.unsteadiness is not None and max(self.residual) > (0.05 if self.kind == "picture of v" else 0.15):
             found.append(
                 f"Noise is {100 * max(self.residual):.2g}% of the pattern: errors of second order in it, which the "
                 "intervals leave out, may be as large as they are."

@@ -122,9 +122,12 @@ def _from_picture(frames: Frames, waves: Waves, noise: np.ndarray, confidence: f
             "at rest: give two frames or more"
         ) from None
     if fit.unsteadiness > UNSTEADY or not fit.settled:
+        loud = noise[1] / picture[:, 1].std()
+        noisy = f", and noise of {100 * loud:.2g}% of the pattern may be why" if loud > 0.15 else ""
         raise InputError(
-            f"the picture is not stationary: for the best parameters it still moves at {100 * fit.unsteadiness:.2g}% "
-            f"of the speed of its reaction (at most {100 * UNSTEADY:g}% is allowed); give two frames or more of it"
+            f"the picture is not stationary: for the best parameters it still moves at "
+            f"{100 * fit.unsteadiness:.2g}% "
+            f"of the speed of its reaction (at most {100 * UNSTEADY:g}% is allowed{noisy}); give two frames or more of it"
         )
     flat = fit.sensitivity.reshape(4, -1)
     information = flat @ flat.T
