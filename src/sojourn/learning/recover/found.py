@@ -99,10 +99,12 @@ class RecoveredGrayScott:
             "picture": "one picture of u and v, taken as stationary",
             "picture of v": "one picture of v, taken as stationary and its contrast as true",
         }[self.kind]
+        noise = f"{self.noise[1]:.2g} in v"
+        if self.kind != "picture of v":
+            noise = f"{self.noise[0]:.2g} in u, {noise}"
         return [
             f"+- is an asymptotic {100 * self.confidence:g}% interval from {seen}; it covers noise that cells do not "
-            f"share (here {self.noise[0]:.2g} in u, {self.noise[1]:.2g} in v), and no other equation, boundary or unit "
-            "of length.",
+            f"share (here {noise}), and no other equation, boundary or unit of length.",
             f"Fitted with {self.solver}."
             + (
                 " Had second-order differences made the data, the values would be off by "

@@ -121,13 +121,18 @@ def _from_picture(frames: Frames, waves: Waves, noise: np.ndarray, confidence: f
             f"no stationary state near the picture was found ({error}); one picture tells parameters only of a pattern "
             "at rest: give two frames or more"
         ) from None
-    if fit.unsteadiness > UNSTEADY or not fit.settled:
+    if not fit.settled:
+        raise InputError(
+            f"the fit did not come to rest (at F={fit.theta[0]:.3g}, k={fit.theta[1]:.3g}): the picture shows too "
+            "little to tell the parameters apart; give a larger one, u and v, or two frames or more"
+        )
+    if fit.unsteadiness > UNSTEADY:
         loud = noise[1] / picture[:, 1].std()
         noisy = f", and noise of {100 * loud:.2g}% of the pattern may be why" if loud > 0.15 else ""
         raise InputError(
-            f"the picture is not stationary: for the best parameters it still moves at "
-            f"{100 * fit.unsteadiness:.2g}% "
-            f"of the speed of its reaction (at most {100 * UNSTEADY:g}% is allowed{noisy}); give two frames or more of it"
+            "the picture is not stationary: for the best parameters it still moves at "
+            f"{100 * fit.unsteadiness:.2g}% of the speed of its reaction (at most {100 * UNSTEADY:g}% is allowed{noisy}"
+            "); give two frames or more of it"
         )
     flat = fit.sensitivity.reshape(4, -1)
     information = flat @ flat.T

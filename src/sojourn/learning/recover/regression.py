@@ -23,9 +23,14 @@ def smoothed(waves: Waves, y: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 
 def kept_waves(waves: Waves, part: np.ndarray, field: int, noise: float) -> np.ndarray:
-    """Which waves of u (field 0) or v (1) stand out: up to the last shell whose power white noise does not reach."""
+    """Which waves of u (field 0) or v (1) stand out: up to the last shell whose power white noise does not reach.
+
+    All of them where the spectrum has no floor: a pattern as fine as the grid, whose noise does not show.
+    """
     wall = 1.0 - field if waves.boundary == "dirichlet" else 0.0
     power, modes = waves.power(part - wall)
+    if waves.still_falling(power, modes):
+        return np.ones(waves.shells.shape, bool)
     clear = np.flatnonzero(power > waves.clear_of(noise, modes, 1))
     return waves.shells <= (clear[-1] if len(clear) else 0)
 

@@ -99,6 +99,15 @@ class Waves:
         mean = np.cumsum((modes * power)[::-1]) / np.maximum(number, 1)
         return math.sqrt(max(float(mean[number >= number[-1] / 8].min()), 0.0))
 
+    def still_falling(self, power: np.ndarray, modes: np.ndarray) -> bool:
+        """Whether the last eighth of the waves has less than half the mean power of the eighth before it."""
+        share = np.cumsum(modes[::-1])[::-1] / modes.sum()
+        last, before = share <= 1 / 8, (share > 1 / 8) & (share <= 1 / 4)
+        if not (last.any() and before.any()):
+            return False
+        means = [(modes * power)[s].sum() / modes[s].sum() for s in (last, before)]
+        return bool(means[0] < 0.5 * means[1])
+
     def clear_of(self, noise: float, modes: np.ndarray, pictures: int) -> np.ndarray:
         """A power that white noise of this standard deviation does not reach in a shell of so many waves.
 
