@@ -8,7 +8,7 @@ import torch
 import sojourn as sj
 from sojourn.experiments import gray_scott_emulator as experiment
 from sojourn.experiments.gray_scott_emulator import GrayScottEmulator
-from sojourn.learning.emulators import evaluation
+from sojourn.learning.emulators import recipe
 from sojourn.runs import Run
 from sojourn.training import checkpoint
 from sojourn.training.loop import Training
@@ -21,8 +21,8 @@ TINY = GrayScottEmulator(
 @pytest.fixture
 def steady(monkeypatch):
     """Twelve steps for each network, a checkpoint after each."""
-    monkeypatch.setattr(experiment, "_pace", lambda network, objective: TINY.seconds / 12.5)
-    monkeypatch.setattr(experiment, "Training", functools.partial(Training, checkpoint_seconds=0.0))
+    monkeypatch.setattr(recipe, "pace", lambda work: TINY.seconds / 12.5)
+    monkeypatch.setattr(recipe, "Training", functools.partial(Training, checkpoint_seconds=0.0))
     monkeypatch.setattr("sojourn.learning.emulators.solvers._VARIANTS", (("ETDRK4", {"dt": 5.0}),))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -61,12 +61,12 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path, monkeypatch, stea
             raise KeyboardInterrupt
         return original(predicted, truth)
 
-    original = evaluation.vrmse_loss
+    original = recipe.vrmse_loss
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "vrmse_loss", trip)
+        patch.setattr(recipe, "vrmse_loss", trip)
         with pytest.raises(KeyboardInterrupt):
             perform(broken)
-    monkeypatch.setattr(experiment, "_pace", lambda *_: pytest.fail("the number of steps was recorded"))
+    monkeypatch.setattr(recipe, "pace", lambda *_: pytest.fail("the number of steps was recorded"))
     broken = Run.open(broken.path)
     assert broken.status == "interrupted"
     perform(broken)

@@ -51,7 +51,7 @@ def gray_scott_splitting(substeps: int, *, history: int = 1, feed: float = 0.03,
         network.mean_reaction.copy_(mean / 0.1)
         if history > 1:
             network.context_reaction.copy_(shift / 0.1)
-            network.noise.copy_(torch.tensor([math.log(1e-9), math.log(1e-9)]))
+            network.noise.copy_(torch.full((2,), math.log(1e-9)))
     return network
 
 

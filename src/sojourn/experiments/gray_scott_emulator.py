@@ -5,7 +5,6 @@ Published baselines: Ohana et al., "The Well" (arXiv 2412.00568) and the benchma
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +23,8 @@ from sojourn.experiments.gray_scott_emulator_report import closing_lines
 from sojourn.learning.emulators import evaluation
 from sojourn.learning.emulators.emulator import Emulator
 from sojourn.learning.emulators.fno import FNO
-from sojourn.learning.emulators.network import EmulatorNetwork, unroll
+from sojourn.learning.emulators.network import EmulatorNetwork
+from sojourn.learning.emulators.recipe import Plan, learn, plan
 from sojourn.learning.emulators.solvers import coarse_solvers
 from sojourn.learning.emulators.splitting import Splitting
 from sojourn.learning.emulators.unet import UNet
@@ -35,7 +35,6 @@ from sojourn.process import State
 from sojourn.processes.gray_scott.gray_scott import GrayScott
 from sojourn.processes.gray_scott.presets import THE_WELL
 from sojourn.runs import Run
-from sojourn.training.loop import Training, train
 from sojourn.trajectory import Trajectory
 
 EVERY = 10  # time steps of the solver between frames
@@ -55,6 +54,7 @@ class GrayScottEmulator(Experiment):
         frames: frames in a trajectory, 10 time units apart; The Well has 1001.
         rollout: steps of a rollout.
         history: frames that a network sees before its first step, 1 or more; The Well's baselines see 4.
+        unroll: frames in a row that a network is trained on in the last 30% of its steps.
         seconds: training time of each network.
         batch: windows in a training step.
         width: channels of the U-Net's finest level; the FNO has twice as many.
@@ -69,6 +69,7 @@ class GrayScottEmulator(Experiment):
     frames: int = 501
     rollout: int = 400
     history: int = 4
+    unroll: int = 3
     seconds: float = 120.0
     batch: int = 8
     width: int = 16
@@ -76,7 +77,7 @@ class GrayScottEmulator(Experiment):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("trajectories", "tests", "rollout", "history", "batch", "width"):
+        for name in ("trajectories", "tests", "rollout", "history", "unroll", "batch", "width"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} is below 1; use a whole number above zero")
         unknown = [name for name in self.networks if name not in RATES]
@@ -101,19 +102,21 @@ class GrayScottEmulator(Experiment):
         if "data_seconds" not in run.record["results"]:
             share = self.trajectories / (self.trajectories + self.tests)
             run.result(data_seconds=round(share * (time.monotonic() - began), 2))
-        windows = Windows(list(data.values()), self.history + 1, Noise(self.seed).split("windows"), self.device)
+        windows = Windows(
+            list(data.values()), self.history + self.unroll, Noise(self.seed).split("windows"), self.device
+        )
         networks = {name: self._learn(run, name, windows) for name in self.networks}
         self._evaluate(run, networks, tests)
         return closing_lines(run.record["results"], self.side, escape(str(run.path / "figures")))
 
-    def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[str, Trajectory]:
+    def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[tuple[str, str], Trajectory]:
         """The Well's recipe, stored in the run: pattern and start -> trajectory. All patterns share their starts."""
         found = {}
         flush = torch.set_flush_denormal(True)  # a pattern that dies is slow otherwise
         with one_thread():
             for pattern in THE_WELL:
                 for start in ("gaussian", "fourier"):
-                    found[f"{pattern} {start}"] = simulate(
+                    found[pattern, start] = simulate(
                         truth(pattern, start, self.side),
                         starts(pattern, start, self.side, members, seed),
                         steps=EVERY * (self.frames - 1),
@@ -130,37 +133,21 @@ class GrayScottEmulator(Experiment):
     def _learn(self, run: Run, name: str, windows: Windows) -> EmulatorNetwork:
         """Trains one network for as many steps as its time allows; the number is recorded before the first of them."""
         network = self._network(name)
-        network.measure_scales(windows.draw(0, 256))
         network.to(self.device)
-
-        def objective(model: torch.nn.Module, step: int) -> torch.Tensor:
-            assert isinstance(model, EmulatorNetwork)
-            frames = windows.draw(step, self.batch)
-            predicted = unroll(model, frames[:, : self.history], 1)
-            return evaluation.vrmse_loss(predicted[:, 0], frames[:, self.history]).mean()
-
-        plans = run.record["results"].setdefault("training", {})
-        if name not in plans:
-            pace = _pace(network, objective)
-            plans[name] = {
-                "steps": max(1, int(self.seconds / pace)),
-                "seconds_per_step": pace,
-                "parameters": network.parameter_count,
-            }
+        network.prepare(windows.frames)
+        records = run.record["results"].setdefault("training", {})
+        if name not in records:
+            found = plan(network, windows, self.batch, self.seconds)
+            records[name] = {"parameters": network.parameter_count, "seconds": 0.0, "plan": found.plain()}
             run.save()
-        steps = plans[name]["steps"]
-        settings = Training(
-            steps=steps,
-            learning_rate=RATES[name],
-            warmup=min(100, steps // 10),
-            clip=1.0,
-            log_every=max(1, min(50, steps // 20)),
-        )
         began = time.monotonic()
-        train(network, objective, settings, run=run, stage=name)
-        plans[name].setdefault("seconds", round(time.monotonic() - began, 2))
-        run.save()
-        return network.eval()
+        try:
+            chosen = Plan(**records[name]["plan"])
+            learn(network, windows, self.batch, chosen, learning_rate=RATES[name], run=run, stage=name)
+        finally:
+            records[name]["seconds"] = round(records[name]["seconds"] + time.monotonic() - began, 2)
+            run.save()
+        return network
 
     def _network(self, name: str) -> EmulatorNetwork:
         with torch.random.fork_rng(devices=[]):
@@ -172,13 +159,15 @@ class GrayScottEmulator(Experiment):
             sizes = {"degree": 3, "hidden": 0} if name == "splitting" else {"degree": 1, "hidden": 32}
             return Splitting(2, history=self.history, interval=float(EVERY), spacing=_LENGTH / _POINTS, **sizes)
 
-    def _evaluate(self, run: Run, networks: dict[str, EmulatorNetwork], tests: dict[str, Trajectory]) -> None:
+    def _evaluate(
+        self, run: Run, networks: dict[str, EmulatorNetwork], tests: dict[tuple[str, str], Trajectory]
+    ) -> None:
         results, folder = run.record["results"], run.folder("figures")
         together = joined(tests, self.history + self.rollout)
         thinned = {name: _thinned(stacked(t), self.history) for name, t in tests.items()}
         horizon = min(10, self.rollout)
         solvers = coarse_solvers(
-            {name: (truth(*name.split(), self.side), t) for name, t in tests.items()}, self.history - 1, horizon, EVERY
+            {name: (truth(*name, self.side), t) for name, t in tests.items()}, self.history - 1, horizon, EVERY
         )
         run.result(solvers=[s._asdict() for s in solvers], solver_horizon=horizon, evaluation={})
         results["evaluation"]["no change"] = _one_step_numbers(None, thinned, self.history)
@@ -194,15 +183,16 @@ class GrayScottEmulator(Experiment):
             results["evaluation"][name] = numbers
             run.save()
             rolls[name] = rolled
-        member = list(tests).index(f"{_DRAWN} gaussian") * self.tests
+        member = list(tests).index((_DRAWN, "gaussian")) * self.tests
+        plans = {name: Plan(**results["training"][name]["plan"]) for name in networks}
         label = f"{self.side} x {self.side} points"
-        save(figures.learning({n: run.metrics(n) for n in networks}, results["training"]), folder / "learning.png")
+        save(figures.learning({n: run.metrics(n) for n in networks}, plans), folder / "learning.png")
         save(figures.horizons(results["evaluation"], list(networks), label), folder / "horizons.png")
         save(figures.frames(rolls, member, f"{_DRAWN}, {label}"), folder / "frames.png")
         save(figures.spectra(rolls, member, min(100, self.rollout), f"{_DRAWN}, {label}"), folder / "spectra.png")
 
 
-RATES = {"splitting": 1e-2, "splitting-mlp": 3e-3, "u-net": 1e-3, "fno": 1e-3}
+RATES = {"splitting": 3e-3, "splitting-mlp": 3e-3, "u-net": 1e-3, "fno": 1e-3}
 """The networks and their learning rates."""
 
 _OTHER_SEED = 2**32
@@ -227,7 +217,7 @@ def starts(pattern: str, start: str, side: int, members: int, seed: int) -> Stat
     return {name: values[:, :side, :side].contiguous() for name, values in whole.items()}
 
 
-def joined(tests: dict[str, Trajectory], frames: int) -> Trajectory:
+def joined(tests: dict[tuple[str, str], Trajectory], frames: int) -> Trajectory:
     """The first frames of all trajectories as one ensemble."""
     parts = [t.dataset.isel(time=slice(0, frames)).load().drop_attrs() for t in tests.values()]
     return Trajectory(xr.concat(parts, "ensemble"))
@@ -240,7 +230,9 @@ def _thinned(frames: torch.Tensor, history: int, places: int = 100) -> torch.Ten
     return every[:, chosen].flatten(0, 1)
 
 
-def _one_step_numbers(network: EmulatorNetwork | None, tests: dict[str, torch.Tensor], history: int) -> dict[str, Any]:
+def _one_step_numbers(
+    network: EmulatorNetwork | None, tests: dict[tuple[str, str], torch.Tensor], history: int
+) -> dict[str, Any]:
     """One-step VRMSE over all test windows: mean, of each field, of each pattern; without a network, of no change."""
     by_pattern: dict[str, list[torch.Tensor]] = {}
     for name, windows in tests.items():
@@ -248,7 +240,7 @@ def _one_step_numbers(network: EmulatorNetwork | None, tests: dict[str, torch.Te
             error = evaluation.vrmse_loss(windows[:, history - 1], windows[:, history])
         else:
             error = evaluation.one_step(network, windows)[:, 0]
-        by_pattern.setdefault(name.split()[0], []).append(error)
+        by_pattern.setdefault(name[0], []).append(error)
     every = torch.cat([e for errors in by_pattern.values() for e in errors]).double()
     return {
         "one_step": float(every.mean()),
@@ -271,16 +263,3 @@ def _breakeven(results: dict[str, Any], name: str, error: float, seconds: float,
         "upfront_seconds": upfront,
         "steps": steps,
     }
-
-
-def _pace(network: EmulatorNetwork, objective, steps: int = 8) -> float:
-    """Seconds of one training step, on a copy."""
-    probe = copy.deepcopy(network)
-    began = 0.0
-    for step in range(steps + 2):
-        if step == 2:
-            began = time.perf_counter()
-        objective(probe, step).backward()
-    if next(probe.parameters()).is_cuda:
-        torch.cuda.synchronize()
-    return (time.perf_counter() - began) / steps

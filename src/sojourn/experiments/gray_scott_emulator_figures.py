@@ -8,6 +8,7 @@ import numpy as np
 
 from sojourn.experiments.figures import BLUE, GREEN, ORANGE, SKY, new
 from sojourn.learning.emulators.evaluation import Rollout
+from sojourn.learning.emulators.recipe import Plan
 from sojourn.measures import energy_spectrum
 
 if TYPE_CHECKING:
@@ -24,21 +25,18 @@ TITLES = {
 }
 
 
-def learning(metrics: dict[str, list[dict[str, Any]]], plans: dict[str, Any]) -> Figure:
+def learning(metrics: dict[str, list[dict[str, Any]]], plans: dict[str, Plan]) -> Figure:
     """Training loss against training time: all networks train for the same time."""
     figure, axis = new(1, 1, figsize=(6.8, 4.0))
     for name, rows in metrics.items():
-        pace, steps, loss = plans[name]["seconds_per_step"], [r["step"] for r in rows], [r["loss"] for r in rows]
-        seconds = np.array(steps) * pace
+        plan, loss = plans[name], [row["loss"] for row in rows]
+        seconds = [plan.seconds(row["step"]) for row in rows]
         axis.plot(seconds, loss, color=COLOURS[name], lw=0.6, alpha=0.35)
-        axis.plot(
-            seconds,
-            _running_median(loss),
-            color=COLOURS[name],
-            label=f"{TITLES[name]} ({plans[name]['steps']:,} steps)",
-        )
-    axis.set(yscale="log", xlabel="training time (s, at the pace measured before)", ylabel="one-step VRMSE of a batch")
-    axis.set_title("Learning Gray-Scott: one batch's error, and its running median")
+        label = f"{TITLES[name]} ({plan.steps:,} steps)"
+        axis.plot(seconds, _running_median(loss), color=COLOURS[name], label=label)
+        axis.axvline(plan.seconds(plan.unrolled_from), color=COLOURS[name], lw=0.8, ls=":")
+    axis.set(yscale="log", xlabel="training time (s, at the pace measured before)", ylabel="VRMSE of a batch")
+    axis.set_title("Learning Gray-Scott: one step ahead, and several right of a dotted line")
     axis.legend(frameon=False)
     return figure
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
 
 
+_REACH = 0.02  # of the differences that stand for derivatives; contexts are of size 1 at most
+
+
 def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
     """c (batch, p) for a history (batch, h, fields, *grid), h >= 2; differentiable in the network's parameters.
 
@@ -25,7 +28,7 @@ def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
     down points where f bends within the rule's reach; the network's `noise` is (log s, log g), learned like the rest.
     """
     batch, h = frames.shape[:2]
-    y = (frames / per_field(network.spread, frames[:, 0])).flatten(0, 1)
+    y = (frames / per_field(network.scale, frames[:, 0])).flatten(0, 1)
     dims = tuple(range(2, y.ndim))
     k2 = network.squared_wavenumbers(y)
     laplacian = torch.fft.irfftn(-k2 * torch.fft.rfftn(y, dim=dims), s=y.shape[2:], dim=dims)
@@ -52,3 +55,26 @@ def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
     right = torch.einsum("bipfn,bifn->bp", weighted, residual) / count
     ridge = (2 * log_s).exp() * torch.eye(network.context, dtype=y.dtype, device=y.device)
     return torch.linalg.solve(normal + ridge, right[..., None])[..., 0]
+
+
+def refine(network: Splitting, frames: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    """A Gauss-Newton step on the network's own error over the last interval, from a first `context` (batch, p).
+
+    Minimises mean w |x_0 - forward(x_{-1}; c)|^2 / s^2 + |c - first c|^2, with w = 1/(1 + |e|^2/median |e|^2) from the
+    error e at the first c, and derivatives by differences. Quadrature errs where fields change much from frame to
+    frame; the network's step does not.
+    """
+    scale = per_field(network.scale, frames[:, 0])
+    before, after = frames[:, -2], frames[:, -1] / scale
+    p = network.context
+    shifts = _REACH * torch.eye(p, dtype=frames.dtype, device=frames.device)
+    tried = torch.stack([context, *(context + shift for shift in shifts)], dim=1).flatten(0, 1)
+    found = network(before.repeat_interleave(p + 1, 0), tried)[0].unflatten(0, (-1, p + 1)) / scale
+    residual = (after - found[:, 0]).flatten(1)
+    columns = (found[:, 1:] - found[:, :1]).flatten(2) / _REACH
+    usual = residual.square().median(dim=1, keepdim=True).values.clamp(min=1e-16)
+    weighted = columns / (1 + residual.square() / usual)[:, None]
+    ridge = (2 * network.noise[0]).exp() * torch.eye(p, dtype=frames.dtype, device=frames.device)
+    normal = weighted @ columns.mT / residual.shape[1]
+    right = (weighted @ residual[..., None])[..., 0] / residual.shape[1]
+    return context + torch.linalg.solve(normal + ridge, right[..., None])[..., 0]

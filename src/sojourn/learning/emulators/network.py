@@ -19,7 +19,7 @@ class EmulatorNetwork(nn.Module, ABC):
     """A learned step for frames (batch, fields, *grid); `history` counts the frames it sees, the present one included.
 
     Buffers: `mean`, `spread` (standard deviation) of each field and `growth`, the root mean square of its change in one
-    step; they are measured on training data by `measure_scales` and travel with the weights.
+    step; they are measured on training data by `prepare` and travel with the weights.
     """
 
     mean: torch.Tensor
@@ -46,13 +46,14 @@ class EmulatorNetwork(nn.Module, ABC):
     def forward(self, frame: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The next frame and the memory that goes with it."""
 
-    def measure_scales(self, frames: torch.Tensor) -> None:
-        """Sets the buffers from frames (batch, time, fields, *grid) of training data."""
-        last = frames.movedim(2, -1).flatten(0, -2)
-        self.mean.copy_(last.mean(0))
-        self.spread.copy_(last.std(0).clamp(min=1e-6))
-        change = frames.diff(dim=1).movedim(2, -1).flatten(0, -2)
-        self.growth.copy_(change.square().mean(0).sqrt().clamp(min=1e-9))
+    def prepare(self, frames: torch.Tensor) -> None:
+        """Sets the buffers from training trajectories (members, time, fields, *grid), of which some frames are read."""
+        apart = max(1, frames.shape[1] // 50)
+        before, after = frames[:, :-1:apart], frames[:, 1::apart]
+        axes = [0, 1, *range(3, frames.ndim)]
+        self.mean.copy_(before.mean(axes))
+        self.spread.copy_(before.std(axes).clamp(min=1e-6))
+        self.growth.copy_((after - before).square().mean(axes).sqrt().clamp(min=1e-9))
 
     @property
     def parameter_count(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,9 @@ _VARIANTS = (
 )
 
 
-def coarse_solvers(tests: dict[str, tuple[GrayScott, Trajectory]], first: int, steps: int, every: int) -> list[Solver]:
+def coarse_solvers(
+    tests: Mapping[Any, tuple[GrayScott, Trajectory]], first: int, steps: int, every: int
+) -> list[Solver]:
     """Every variant, on all points and on half of them along each side, run from frame `first` for `steps` frames.
 
     The error is the median over trajectories of VRMSE at the end, mean over fields; seconds are for one member and one

@@ -7,8 +7,9 @@
     f(y; c) = sum_q (A_0 + c_1 A_1 + ... + c_p A_p) phi_q(y),   phi: monomials, units of a small MLP.
 
 The context c says which member of a family of systems this is. Nobody tells it: it is inferred from the history by
-least squares (`context.py`). Built in are: a reaction that is local in space, diffusion that is isotropic and of each
-field alone, and f linear in c. Not built in are D, the reaction's form within span(phi), and the family's parameters.
+least squares (`context.py`). The weights begin at a regression (`regression.py`) and are trained from there. Built in
+are: a reaction that is local in space, diffusion that is isotropic and of each field alone, and f linear in c. Not
+built in are D, the reaction's form within span(phi), and the family's parameters.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ from torch import nn
 from torch.nn import functional
 
 from sojourn.errors import InputError
-from sojourn.learning.emulators.context import infer
+from sojourn.learning.emulators.context import infer, refine
 from sojourn.learning.emulators.network import EmulatorNetwork, per_field
+from sojourn.learning.emulators.regression import fit
 
 _RATE = 0.1  # the unit of the coefficients A, times 10/interval: a reaction changes a field in about a time step
+
+
+_SATURATED = 10.0  # root mean squares: a reaction grows no further beyond, so that no iterate overflows
+_LEAST = 1e-4  # of the largest variance of monomials: directions below are not stretched further
+_THIN = 61  # of how many points one is looked at for them
 
 
 class Splitting(EmulatorNetwork):
@@ -41,6 +48,8 @@ class Splitting(EmulatorNetwork):
         hidden: units of the MLP's two layers, or 0 for none.
     """
 
+    whitening: torch.Tensor
+
     def __init__(
         self,
         fields: int,
@@ -49,7 +58,7 @@ class Splitting(EmulatorNetwork):
         interval: float = 10.0,
         spacing: float = 2 / 128,
         substeps: int = 5,
-        context: int = 3,
+        context: int = 2,
         degree: int = 3,
         hidden: int = 0,
     ) -> None:
@@ -61,14 +70,15 @@ class Splitting(EmulatorNetwork):
             )
         self.interval, self.spacing, self.substeps = interval, spacing, substeps
         self.context = context if history > 1 else 0
-        self.monomials = [
+        self.monomials: list[tuple[int, ...]] = [
             powers for d in range(degree + 1) for powers in itertools.combinations_with_replacement(range(fields), d)
         ]
         count = len(self.monomials) + hidden
         # in units of (2/128)^2/10 per time: about what moves one cell in one step of The Well's data
         self.diffusion = nn.Parameter(torch.full((fields,), math.log(math.expm1(0.5))))
         self.mean_reaction = nn.Parameter(torch.zeros(fields, count))
-        self.context_reaction = nn.Parameter(0.05 * torch.randn(self.context, fields, count))
+        self.context_reaction = nn.Parameter(0.003 * torch.randn(self.context, fields, count))
+        self.register_buffer("whitening", torch.eye(count))
         self.noise = nn.Parameter(torch.tensor([math.log(0.01), math.log(100.0)]))  # see `infer`
         self.units = None
         if hidden:
@@ -77,40 +87,68 @@ class Splitting(EmulatorNetwork):
     @property
     def diffusivities(self) -> torch.Tensor:
         """D of each field, length^2/time."""
-        return functional.softplus(self.diffusion) * (self.spacing_unit**2 / self.interval)
+        return functional.softplus(self.diffusion) * self.spread_unit
 
-    spacing_unit = 2 / 128
+    @property
+    def spread_unit(self) -> float:
+        """The unit of the diffusivities, length^2/time: what moves a cell of The Well's grid in one step."""
+        return (2 / 128) ** 2 / self.interval
+
+    @property
+    def unit(self) -> float:
+        """The unit of the coefficients, 1/time."""
+        return _RATE * 10.0 / self.interval
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """Root mean square of each field, the unit of y."""
+        return (self.mean.square() + self.spread.square()).sqrt()
 
     def memory_shape(self, grid: tuple[int, ...]) -> tuple[int, ...]:
         return (self.context,)
 
     def remember(self, frames: torch.Tensor) -> torch.Tensor:
-        """The context c (batch, p) that fits the history best."""
+        """The context c (batch, p) that fits the history best; in training mode the first guess, with its gradient."""
         if not self.context:
             return frames.new_zeros(frames.shape[0], 0)
-        return infer(self, frames)
+        if self.training:
+            return infer(self, frames)
+        with torch.no_grad():
+            return refine(self, frames, infer(self, frames))
 
     def forward(self, frame: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         tau = self.interval / self.substeps
         half, whole = self.diffusing(frame, tau / 2), self.diffusing(frame, tau)
         coefficients = self.coefficients(memory)
-        y = _filter(frame / per_field(self.spread, frame), half)
+        y = _filter(frame / per_field(self.scale, frame), half)
         for k in range(self.substeps):
             y = self._react(y, coefficients, tau)
             y = _filter(y, half if k == self.substeps - 1 else whole)
-        return y * per_field(self.spread, frame), memory
+        return y * per_field(self.scale, frame), memory
 
     def coefficients(self, context: torch.Tensor) -> torch.Tensor:
         """A_0 + sum_j c_j A_j, (batch, fields, features)."""
         mixed = torch.einsum("bp,pfq->bfq", context, self.context_reaction)
-        return (self.mean_reaction + mixed) * (_RATE * 10.0 / self.interval)
+        return (self.mean_reaction + mixed) @ self.whitening * self.unit
+
+    def prepare(self, frames: torch.Tensor) -> None:
+        """Also makes the monomials nearly uncorrelated, so that gradients find them, and fits all by regression."""
+        super().prepare(frames)
+        size, some = len(self.monomials), frames[:, :: max(1, frames.shape[1] // 20)]
+        points = (some / per_field(self.scale, some[:, 0])).movedim(2, 0).flatten(1)[:, ::_THIN]
+        phi = self.features(points[None])[0, :size].detach().double()
+        values, vectors = torch.linalg.eigh(phi @ phi.T / phi.shape[1])
+        root = vectors @ torch.diag((values + _LEAST * values[-1]).rsqrt()) @ vectors.T
+        self.whitening[:size, :size] = root.to(self.whitening)
+        fit(self, frames)
 
     def features(self, y: torch.Tensor) -> torch.Tensor:
         """phi (batch, features, points) of scaled values (batch, fields, points)."""
-        parts = y.unbind(1)
-        known = {(): torch.ones_like(parts[0])}
+        parts = y.clamp(-_SATURATED, _SATURATED).unbind(1)
+        known: dict[tuple[int, ...], torch.Tensor] = {(): torch.ones_like(parts[0])}
         for powers in self.monomials[1:]:
-            known[powers] = known[powers[:-1]] * parts[powers[-1]] if len(powers) > 1 else parts[powers[0]]
+            *head, last = powers
+            known[powers] = known[tuple(head)] * parts[last] if head else parts[last]
         phi = torch.stack(list(known.values()), dim=1)
         return phi if self.units is None else torch.cat([phi, self.units(y)], dim=1)
 

@@ -32,7 +32,7 @@ class UNet(FramesNetwork):
         self.finer = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.up = nn.ModuleList(Block(w) for w in widths[:-1])
         self.last = nn.Conv2d(width, fields, 1)
-        self.to(memory_format=torch.channels_last)  # several times faster on a CPU
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # several times faster on a CPU
 
     def increment(self, frames: torch.Tensor) -> torch.Tensor:
         least = 2 ** len(self.coarser)

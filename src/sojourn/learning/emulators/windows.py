@@ -32,14 +32,13 @@ class Windows:
                 f"trajectories of {self.frames.shape[1]} frames hold no window of {length}; simulate longer ones"
             )
 
-    def draw(self, step: int, batch: int, length: int | None = None) -> torch.Tensor:
+    def draw(self, step: int, batch: int) -> torch.Tensor:
         """(batch, length, fields, *grid): the windows of training step `step`."""
-        length = length or self.length
-        places = self.frames.shape[1] - length + 1
+        places = self.frames.shape[1] - self.length + 1
         pair = self.noise.uniform(step, batch, (2,)).double()
         member = (pair[:, 0] * self.frames.shape[0]).long()
-        start = (pair[:, 1] * places).long()
-        picked = [self.frames[m, s : s + length] for m, s in zip(member.tolist(), start.tolist(), strict=True)]
+        start = (pair[:, 1].square() * places).long()
+        picked = [self.frames[m, s : s + self.length] for m, s in zip(member.tolist(), start.tolist(), strict=True)]
         return torch.stack(picked)
 
 
