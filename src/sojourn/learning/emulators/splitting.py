@@ -144,7 +144,8 @@ class Splitting(EmulatorNetwork):
 
     def features(self, y: torch.Tensor) -> torch.Tensor:
         """phi (batch, features, points) of scaled values (batch, fields, points)."""
-        parts = y.clamp(-_SATURATED, _SATURATED).unbind(1)
+        y = y.clamp(-_SATURATED, _SATURATED)
+        parts = y.unbind(1)
         known: dict[tuple[int, ...], torch.Tensor] = {(): torch.ones_like(parts[0])}
         for powers in self.monomials[1:]:
             *head, last = powers
