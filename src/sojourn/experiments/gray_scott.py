@@ -104,7 +104,11 @@ class GrayScottPattern(Experiment):
             covered=float(growth.covered[-1]),
             front_speed=growth.speed,
         )
-        speed = f"{steps * np.prod(self.shape) / seconds / 1e9:.2f} billion cells a second" if steps > 0 else ""
+        speed = (
+            f"{steps * np.prod(self.shape) / seconds / 1e9:.2f} billion cells a second with storing"
+            if steps > 0
+            else ""
+        )
         return self._story(run, process, growth, wavelength, kind, speed)
 
     def _class(self, process: GrayScott, path: Trajectory) -> str | None:
