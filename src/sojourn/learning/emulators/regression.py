@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
 
 _ROUNDS = 300
-_RIDGE = 1e-7  # of a trajectory's mean Gram diagonal
+_RIDGE = 1e-10  # of a trajectory's mean Gram diagonal
 _BEND = 0.02  # root mean squares: second differences beyond count as too quick for Simpson's rule
 _PLACES = 16  # windows of a trajectory, dense at its beginning
 
