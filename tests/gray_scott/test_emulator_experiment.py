@@ -1,5 +1,6 @@
 """`sojourn run gray-scott-emulator` at a tiny size: its record, and the same bits after an interruption."""
 
+import dataclasses
 import functools
 
 import pytest
@@ -78,13 +79,14 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path, monkeypatch, stea
 
 
 def test_starts_are_the_wells_own_at_their_own_scale():
-    small = experiment.starts("spots", "gaussian", 16, 2, 5)
-    whole = experiment.truth("spots", "gaussian", 128).initial(2, sj.Noise(5).split("initial"))
-    assert all(torch.equal(small[name], whole[name][:, :16, :16]) for name in small)
-    other = experiment.starts("maze", "gaussian", 16, 2, 5)
+    small = experiment.starts("spots", 16, 2, 5)
+    for first, kind in ((0, "gaussian"), (2, "fourier")):
+        process = dataclasses.replace(experiment.truth("spots", 128), start=kind)
+        whole = process.initial(2, sj.Noise(5).split("initial"))
+        assert all(torch.equal(small[name][first : first + 2], whole[name][:, :16, :16]) for name in small)
+    other = experiment.starts("maze", 16, 2, 5)
     assert all(torch.equal(small[name], other[name]) for name in small)
-    process = experiment.truth("spots", "gaussian", 16)
-    assert process.spacing == experiment.truth("spots", "gaussian", 128).spacing
+    assert experiment.truth("spots", 16).spacing == experiment.truth("spots", 128).spacing
 
 
 def test_settings_that_cannot_be_used_are_named():

@@ -29,7 +29,6 @@ from sojourn.learning.emulators.solvers import coarse_solvers
 from sojourn.learning.emulators.splitting import Splitting
 from sojourn.learning.emulators.unet import UNet
 from sojourn.learning.emulators.windows import Windows, stacked
-from sojourn.learning.recipe import one_thread
 from sojourn.noise import Noise
 from sojourn.process import State
 from sojourn.processes.gray_scott.gray_scott import GrayScott
@@ -109,23 +108,21 @@ class GrayScottEmulator(Experiment):
         self._evaluate(run, networks, tests)
         return closing_lines(run.record["results"], self.side, escape(str(run.path / "figures")))
 
-    def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[tuple[str, str], Trajectory]:
-        """The Well's recipe, stored in the run: pattern and start -> trajectory. All patterns share their starts."""
+    def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[str, Trajectory]:
+        """The Well's recipe, stored in the run, by pattern: `members` Gaussian starts, then as many Fourier starts."""
         found = {}
         flush = torch.set_flush_denormal(True)  # a pattern that dies is slow otherwise
-        with one_thread():
-            for pattern in THE_WELL:
-                for start in ("gaussian", "fourier"):
-                    found[pattern, start] = simulate(
-                        truth(pattern, start, self.side),
-                        starts(pattern, start, self.side, members, seed),
-                        steps=EVERY * (self.frames - 1),
-                        save_every=EVERY,
-                        seed=seed,
-                        out=run.folder("data") / f"{part}-{pattern}-{start}.zarr",
-                        resume=True,
-                        device=self.device,
-                    )
+        for pattern in THE_WELL:
+            found[pattern] = simulate(
+                truth(pattern, self.side),
+                starts(pattern, self.side, members, seed),
+                steps=EVERY * (self.frames - 1),
+                save_every=EVERY,
+                seed=seed,
+                out=run.folder("data") / f"{part}-{pattern}.zarr",
+                resume=True,
+                device=self.device,
+            )
         if flush:
             torch.set_flush_denormal(False)
         return found
@@ -159,21 +156,19 @@ class GrayScottEmulator(Experiment):
             sizes = {"degree": 3, "hidden": 0} if name == "splitting" else {"degree": 1, "hidden": 32}
             return Splitting(2, history=self.history, interval=float(EVERY), spacing=_LENGTH / _POINTS, **sizes)
 
-    def _evaluate(
-        self, run: Run, networks: dict[str, EmulatorNetwork], tests: dict[tuple[str, str], Trajectory]
-    ) -> None:
+    def _evaluate(self, run: Run, networks: dict[str, EmulatorNetwork], tests: dict[str, Trajectory]) -> None:
         results, folder = run.record["results"], run.folder("figures")
         together = joined(tests, self.history + self.rollout)
         thinned = {name: _thinned(stacked(t), self.history) for name, t in tests.items()}
         horizon = min(10, self.rollout)
         solvers = coarse_solvers(
-            {name: (truth(*name, self.side), t) for name, t in tests.items()}, self.history - 1, horizon, EVERY
+            {name: (truth(name, self.side), t) for name, t in tests.items()}, self.history - 1, horizon, EVERY
         )
         run.result(solvers=[s._asdict() for s in solvers], solver_horizon=horizon, evaluation={})
         results["evaluation"]["no change"] = _one_step_numbers(None, thinned, self.history)
         rolls = {}
         for name, network in networks.items():
-            emulator = Emulator(network, truth(_DRAWN, "gaussian", self.side), EVERY)
+            emulator = Emulator(network, truth(_DRAWN, self.side), EVERY)
             rolled = evaluation.roll(emulator, together, self.rollout, self.device)
             errors = np.stack([v.transpose("ensemble", "time").values for v in rolled.error.data_vars.values()], -1)
             numbers = _one_step_numbers(network, thinned, self.history)
@@ -183,7 +178,7 @@ class GrayScottEmulator(Experiment):
             results["evaluation"][name] = numbers
             run.save()
             rolls[name] = rolled
-        member = list(tests).index((_DRAWN, "gaussian")) * self.tests
+        member = list(tests).index(_DRAWN) * 2 * self.tests
         plans = {name: Plan(**results["training"][name]["plan"]) for name in networks}
         label = f"{self.side} x {self.side} points"
         save(figures.learning({n: run.metrics(n) for n in networks}, plans), folder / "learning.png")
@@ -198,26 +193,22 @@ RATES = {"splitting": 3e-3, "splitting-mlp": 3e-3, "u-net": 1e-3, "fno": 1e-3}
 _OTHER_SEED = 2**32
 
 
-def truth(pattern: str, start: str, side: int) -> GrayScott:
+def truth(pattern: str, side: int) -> GrayScott:
     """The Well's process, on `side` points of its spacing along each side."""
-    return GrayScott.preset(
-        pattern,
-        shape=(side, side),
-        extent=_LENGTH * side / _POINTS,
-        scheme="etdrk4",
-        dealias="none",
-        start=start,
-        dt=1.0,
-    )
+    extent = _LENGTH * side / _POINTS
+    return GrayScott.preset(pattern, shape=(side, side), extent=extent, scheme="etdrk4", dealias="none", dt=1.0)
 
 
-def starts(pattern: str, start: str, side: int, members: int, seed: int) -> State:
-    """The Well's starts; on fewer points a corner of them, so that bumps keep their size."""
-    whole = replace(truth(pattern, start, _POINTS)).initial(members, Noise(seed).split("initial"))
-    return {name: values[:, :side, :side].contiguous() for name, values in whole.items()}
+def starts(pattern: str, side: int, members: int, seed: int) -> State:
+    """The Well's starts, `members` of each kind; on fewer points a corner of them, so that bumps keep their size."""
+    kinds = []
+    for kind in ("gaussian", "fourier"):
+        whole = replace(truth(pattern, _POINTS), start=kind).initial(members, Noise(seed).split("initial"))
+        kinds.append({name: values[:, :side, :side] for name, values in whole.items()})
+    return {name: torch.cat([kind[name] for kind in kinds]) for name in kinds[0]}
 
 
-def joined(tests: dict[tuple[str, str], Trajectory], frames: int) -> Trajectory:
+def joined(tests: dict[str, Trajectory], frames: int) -> Trajectory:
     """The first frames of all trajectories as one ensemble."""
     parts = [t.dataset.isel(time=slice(0, frames)).load().drop_attrs() for t in tests.values()]
     return Trajectory(xr.concat(parts, "ensemble"))
@@ -230,23 +221,21 @@ def _thinned(frames: torch.Tensor, history: int, places: int = 100) -> torch.Ten
     return every[:, chosen].flatten(0, 1)
 
 
-def _one_step_numbers(
-    network: EmulatorNetwork | None, tests: dict[tuple[str, str], torch.Tensor], history: int
-) -> dict[str, Any]:
+def _one_step_numbers(network: EmulatorNetwork | None, tests: dict[str, torch.Tensor], history: int) -> dict[str, Any]:
     """One-step VRMSE over all test windows: mean, of each field, of each pattern; without a network, of no change."""
-    by_pattern: dict[str, list[torch.Tensor]] = {}
+    by_pattern = {}
     for name, windows in tests.items():
         if network is None:
             error = evaluation.vrmse_loss(windows[:, history - 1], windows[:, history])
         else:
             error = evaluation.one_step(network, windows)[:, 0]
-        by_pattern.setdefault(name[0], []).append(error)
-    every = torch.cat([e for errors in by_pattern.values() for e in errors]).double()
+        by_pattern[name] = error
+    every = torch.cat(list(by_pattern.values())).double()
     return {
         "one_step": float(every.mean()),
         "one_step_median": float(every.mean(1).median()),
         "one_step_fields": every.mean(0).tolist(),
-        "one_step_patterns": {name: float(torch.cat(errors).mean()) for name, errors in by_pattern.items()},
+        "one_step_patterns": {name: float(errors.mean()) for name, errors in by_pattern.items()},
         "windows": len(every),
     }
 
