@@ -69,7 +69,7 @@ class GrayScottEmulator(Experiment):
     rollout: int = 400
     history: int = 4
     unroll: int = 3
-    seconds: float = 120.0
+    seconds: float = 90.0
     batch: int = 8
     width: int = 16
     device: str = "cpu"

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
 
 _ROUNDS = 300
+_FIRST_RIDGE = 1e-7  # likewise, for the coefficients of one trajectory alone
 _RIDGE = 1e-10  # of a trajectory's mean Gram diagonal
-_BEND = 0.02  # root mean squares: second differences beyond count as too quick for Simpson's rule
+_BEND = 0.001  # root mean squares: second differences beyond count as too quick for Simpson's rule
 _PLACES = 16  # windows of a trajectory, dense at its beginning
 
 
@@ -29,7 +30,7 @@ def fit(network: Splitting, frames: torch.Tensor) -> None:
     gram, right = torch.stack(grams), torch.stack(rights)  # (members, fields, q+1, q+1) and (members, fields, q+1)
     members, p = len(gram), network.context
     ridge = _RIDGE * gram.diagonal(dim1=-2, dim2=-1).mean()
-    c = _first_contexts(gram, right, p, 1e3 * ridge)
+    c = _first_contexts(gram, right, p, _FIRST_RIDGE / _RIDGE * ridge)
     shared = torch.zeros(())
     for _ in range(_ROUNDS if p else 1):
         ones = torch.cat([c.new_ones(members, 1), c], dim=1)

@@ -79,7 +79,7 @@ class Splitting(EmulatorNetwork):
         self.mean_reaction = nn.Parameter(torch.zeros(fields, count))
         self.context_reaction = nn.Parameter(0.003 * torch.randn(self.context, fields, count))
         self.register_buffer("whitening", torch.eye(count))
-        self.noise = nn.Parameter(torch.tensor([math.log(0.01), math.log(100.0)]))  # see `infer`
+        self.noise = nn.Parameter(torch.tensor([math.log(1e-4), math.log(100.0)]))  # see `infer`
         self.units = None
         if hidden:
             self.units = nn.Sequential(nn.Conv1d(fields, hidden, 1), nn.SiLU(), nn.Conv1d(hidden, hidden, 1), nn.SiLU())
