@@ -233,7 +233,7 @@ def test_what_is_said_to_die_dies_and_what_rests_in_blue_stays():
 
 
 def test_half_steps_are_taken_where_whole_ones_would_not_be_stable_at_blue():
-    stiff = sj.GrayScott(feed_rate=0.11, kill_rate=0.03, shape=(32, 32))
+    stiff = sj.GrayScott(feed_rate=0.11, kill_rate=0.03, shape=(32, 32), dt=0.5)
     assert (sweep.stable_step(stiff), sweep.stable_step(sj.GrayScott())) == (0.5, 1.0)
     record = sweep.simulate_point(0.11, 0.03, side=32, steps=4000, starts=[sweep.mixed_start(32, Noise(0))])
     assert record["contrast"] < 1e-3

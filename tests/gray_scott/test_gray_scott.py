@@ -229,6 +229,10 @@ def test_presets():
             {"diffusivity_u": 0.16, "diffusivity_v": 0.08, "extent": 256.0, "dt": 2.0},
             r'dt=2 is above the explicit stability limit 1.53 for diffusivity 0.16 on spacing 1 .* scheme="etdrk4"',
         ),
+        (
+            {"feed_rate": 0.11, "kill_rate": 0.03},
+            "dt=1 is above the explicit stability limit 0.963",
+        ),  # at the blue state
         ({"scheme": "etdrk4", "dt": 100.0}, "dt=100 is above the stability limit 32.4 of feed_rate and kill_rate"),
         ({"dt": 0.0}, "dt=0.0 is not a time step"),
         ({"shape": (2, 64)}, r"shape=\(2, 64\) is too small for stencil='second'; use 3 cells or more"),
@@ -247,6 +251,24 @@ def test_presets():
 def test_bad_parameters(parameters, message):
     with pytest.raises(sj.InputError, match=message):
         sj.GrayScott(**parameters)
+
+
+def test_the_limit_holds_at_the_blue_state_too():
+    """Small checkerboards on the state with v > 0 die out just below the limit, and grow just above it."""
+    from dataclasses import replace
+
+    from sojourn.processes.gray_scott.checks import largest_dt
+    from sojourn.processes.gray_scott.uniform import blue_state
+
+    process = sj.GrayScott(0.11, 0.03, shape=(16, 16), dtype="float64", dt=0.1)
+    limit, _ = largest_dt(process)
+    board = 1e-6 * (-1.0) ** (torch.arange(16)[:, None] + torch.arange(16)).double()
+    u, v = blue_state(0.11, 0.03)
+    state = {"u": u + board[None], "v": torch.full((1, 16, 16), v, dtype=torch.float64)}
+    below, above = replace(process, dt=0.995 * limit), replace(process, dt=0.995 * limit)
+    object.__setattr__(above, "dt", 1.005 * limit)
+    assert float(run(below, state, 1000)["u"].std()) < 1e-7
+    assert float(run(above, state, 1000)["u"].std()) > 1e-5
 
 
 def test_just_below_the_limit_it_is_stable_and_above_it_is_not():

@@ -16,6 +16,7 @@ from sojourn.learning.morphology import LAG, Measures, measure
 from sojourn.noise import Noise
 from sojourn.observers import StopWhen
 from sojourn.process import State
+from sojourn.processes.gray_scott.checks import largest_dt
 from sojourn.processes.gray_scott.gray_scott import GrayScott
 from sojourn.processes.gray_scott.uniform import blue_state, growth_rate
 
@@ -79,7 +80,7 @@ def simulate_point(
 
     While all is red at the end, the next start is tried: close to where patterns cease to exist, few seeds live.
     """
-    process = GrayScott(feed_rate=feed_rate, kill_rate=kill_rate, shape=(side, side))
+    process = GrayScott(feed_rate=feed_rate, kill_rate=kill_rate, shape=(side, side), dt=0.5)
     process = replace(process, dt=stable_step(process))
     lag = round(LAG / process.dt)
     record = np.zeros((), RECORD)
@@ -108,14 +109,8 @@ def simulate_point(
 
 
 def stable_step(process: GrayScott) -> float:
-    """1, or 1/2 where Euler's method with step 1 would not be stable at blue.
-
-    The process itself promises stability at red only; at blue u decays at up to 8 D_u / h^2 + v^2 + F.
-    """
-    blue = blue_state(float(process.feed_rate), float(process.kill_rate))
-    v = blue[1] if blue else 0.0
-    diffusion = 4 * len(process.shape) * float(process.diffusivity_u) / min(process.spacing) ** 2
-    return 1.0 if diffusion + v**2 + float(process.feed_rate) < 1.95 else 0.5
+    """1, or 1/2 where Euler's method with step 1 would not be stable with a little to spare."""
+    return 1.0 if largest_dt(process)[0] > 1.025 else 0.5
 
 
 def dies(process: GrayScott, state: State) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, get_args
@@ -13,6 +14,7 @@ from sojourn.errors import InputError
 from sojourn.processes.gray_scott import stencils
 from sojourn.processes.gray_scott.explicit import REAL_STABILITY
 from sojourn.processes.gray_scott.starts import STARTS
+from sojourn.processes.gray_scott.uniform import blue_state, jacobian
 
 if TYPE_CHECKING:
     from sojourn.processes.gray_scott.gray_scott import GrayScott
@@ -110,20 +112,25 @@ def _at_least_zero(name: str, value: object, *, one: bool) -> None:
 def largest_dt(process: GrayScott) -> tuple[float, str]:
     """The largest stable dt, and the species that sets it.
 
-    The uniform state (1, 0), which most of a pattern is near, decays in each wave at the rate D lambda + F (u) or
-    D lambda + F + k (v), lambda the eigenvalue of minus the discrete Laplacian; a Runge-Kutta method is stable for
-    dt rate <= x, x = 2 (Euler, Heun) or 2.785 (RK4). ETDRK4 takes diffusion exactly; the reaction as RK4 does.
+    Near a uniform state a wave obeys y_t = (J - lambda diag(D_u, D_v)) y, with J the reaction's Jacobian and lambda the
+    eigenvalue of minus the discrete Laplacian; a Runge-Kutta method is stable for dt rate <= x where the fastest decay
+    has this rate, x = 2 (Euler, Heun) or 2.785 (RK4). The states are (1, 0), which most of a pattern is near, and the
+    blue one, where it exists. ETDRK4 takes diffusion exactly; the reaction as RK4 does.
     """
     spectral = process.scheme == "etdrk4"
     eigenvalue = 0.0 if spectral else stencils.largest_eigenvalue(process.stencil, process.spacing)
-    feed, kill = (float(np.max(plain(rate))) for rate in (process.feed_rate, process.kill_rate))
-    rates = {
-        "u": plain(process.diffusivity_u) * eigenvalue + feed,
-        "v": plain(process.diffusivity_v) * eigenvalue + feed + kill,
-    }
-    worst = max(rates, key=lambda name: rates[name])
+    diffusivities = np.array([plain(process.diffusivity_u), plain(process.diffusivity_v)])
+    feeds, kills = ({float(np.min(r)), float(np.max(r))} for r in map(plain, (process.feed_rate, process.kill_rate)))
+    worst, species = 0.0, "u"
+    for feed, kill in itertools.product(feeds, kills):
+        for state in ((1.0, 0.0), blue_state(feed, kill)):
+            if state is not None:
+                matrix = jacobian(*state, feed, kill) - eigenvalue * np.diag(diffusivities)
+                rate = -float(np.linalg.eigvals(matrix).real.min())
+                if rate > worst:
+                    worst, species = rate, "uv"[int(matrix[1, 1] < matrix[0, 0])]
     limit = REAL_STABILITY["rk4" if spectral else process.scheme]
-    return (limit / rates[worst] if rates[worst] > 0 else math.inf), worst
+    return (limit / worst if worst > 0 else math.inf), species
 
 
 def _stable(process: GrayScott) -> None:
