@@ -153,6 +153,33 @@ def test_the_context_of_the_true_reaction_is_the_true_rates(history, tolerance):
         torch.testing.assert_close(found / 100, expected, atol=tolerance, rtol=0)
 
 
+def test_regression_finds_the_equation_and_contexts_find_the_rates():
+    rates = [(0.022, 0.051), (0.04, 0.06), (0.029, 0.057), (0.058, 0.065), (0.018, 0.051), (0.03, 0.062)]
+    paths = []
+    for feed, kill in rates:
+        process = truth(feed_rate=feed, kill_rate=kill, start="seeds", side=32, dt=0.5)
+        state, frames = settled(process, time=50), []
+        for _ in range(16):
+            frames.append(torch.stack(list(state.values()), 1))
+            state = process.advance(state, 0, 4, sj.Noise(0))
+        paths.append(torch.stack(frames, 1))
+    network = Splitting(2, interval=2.0, substeps=2, context=2).double()
+    frames = torch.cat(paths)
+    network.prepare(frames)
+    np.testing.assert_allclose(network.diffusivities.detach(), DIFFUSIVITIES, rtol=0.01)
+    with torch.no_grad():
+        c = network.remember(frames[:, -5:-1]).numpy()
+    design = np.concatenate([np.ones((len(c), 1)), c], axis=1)
+    known = np.repeat(np.array(rates), 2, axis=0)
+    fitted = design @ np.linalg.lstsq(design, known, rcond=None)[0]
+    np.testing.assert_allclose(fitted, known, atol=2e-3)  # an affine map takes contexts, which nobody named, to (F, k)
+    with torch.no_grad():
+        found = unroll(network, frames[:, -5:-1], 1)[:, 0]
+    error = vrmse_loss(found, frames[:, -1]).mean()
+    still = vrmse_loss(frames[:, -2], frames[:, -1]).mean()
+    assert error < 0.02 * still
+
+
 def test_the_context_has_the_derivative_that_differences_show():
     network = random_splitting(history=3)
     frames = 0.4 + 0.1 * torch.rand(1, 3, 2, 8, 8).double()

@@ -16,8 +16,8 @@ from sojourn.learning.emulators.network import per_field
 if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
 
-_ROUNDS = 300
-_FIRST_RIDGE = 1e-7  # likewise, for the coefficients of one trajectory alone
+_ROUNDS = 200
+_FIRST_RIDGES = (1e-7, 1e-5, 1e-3, 1e-2, 1e-1)  # likewise, for one trajectory's own; the best start is kept
 _RIDGE = 1e-10  # of a trajectory's mean Gram diagonal
 _BEND = 0.001  # root mean squares: second differences beyond count as too quick for Simpson's rule
 _PLACES = 16  # windows of a trajectory, dense at its beginning
@@ -28,16 +28,9 @@ def fit(network: Splitting, frames: torch.Tensor) -> None:
     """Sets reaction, context directions and diffusivities from trajectories (members, time, fields, *grid)."""
     grams, rights = zip(*(_rows(network, member) for member in frames), strict=True)
     gram, right = torch.stack(grams), torch.stack(rights)  # (members, fields, q+1, q+1) and (members, fields, q+1)
-    members, p = len(gram), network.context
-    ridge = _RIDGE * gram.diagonal(dim1=-2, dim2=-1).mean()
-    c = _first_contexts(gram, right, p, _FIRST_RIDGE / _RIDGE * ridge)
-    shared = torch.zeros(())
-    for _ in range(_ROUNDS if p else 1):
-        ones = torch.cat([c.new_ones(members, 1), c], dim=1)
-        shared = _solve_shared(gram, right, ones, ridge)
-        if p:
-            c = _solve_contexts(gram, right, shared, ridge)
-            c = (c - c.mean(0)) / c.std(0).clamp(min=1e-6)
+    ridge = gram.diagonal(dim1=-2, dim2=-1).mean()
+    starts = (_first_contexts(gram, right, network.context, first * ridge) for first in _FIRST_RIDGES)
+    shared, _ = min((_alternate(gram, right, c, _RIDGE * ridge) for c in starts), key=lambda found: found[1])
     coefficients, diffusivities = shared
     inverse = torch.linalg.inv(network.whitening.double())
     found = coefficients @ inverse / network.unit
@@ -80,6 +73,21 @@ def _first_contexts(gram: torch.Tensor, right: torch.Tensor, p: int, ridge: torc
     kept = min(p, len(size))
     c[:, :kept] = left[:, :kept] * len(gram) ** 0.5
     return c
+
+
+def _alternate(gram, right, c, ridge) -> tuple[tuple[torch.Tensor, torch.Tensor], float]:
+    """What is shared, and the sum of squares up to a constant, after rounds of contexts and shared in turn."""
+    for _ in range(_ROUNDS if c.shape[1] else 1):
+        ones = torch.cat([c.new_ones(len(c), 1), c], dim=1)
+        shared = _solve_shared(gram, right, ones, ridge)
+        coefficients, diffusivities = shared
+        own = torch.einsum("ma,afq->mfq", ones, coefficients)
+        own = torch.cat([own, diffusivities[None, :, None].expand(len(c), -1, 1)], dim=2)
+        squares = float(torch.einsum("mfq,mfqr,mfr->", own, gram, own) - 2 * (own * right).sum())
+        if c.shape[1]:
+            c = _solve_contexts(gram, right, shared, ridge)
+            c = torch.linalg.svd(c - c.mean(0), full_matrices=False)[0] * len(c) ** 0.5  # uncorrelated, of size 1
+    return shared, squares
 
 
 def _solve_shared(gram, right, ones, ridge) -> tuple[torch.Tensor, torch.Tensor]:
