@@ -28,8 +28,9 @@ _CACHE = 1 << 20  # bytes of a second-level cache that may be filled
 _WORTH_A_THREAD = 1 << 20  # cells times stages
 _PATIENCE = 20_000  # sweeps over the tasks, of the order of 0.1 ms
 _PERIODIC, _NEUMANN, _DIRICHLET = range(3)
+_kept = threading.local()
 _BOUNDARIES = {"periodic": _PERIODIC, "neumann": _NEUMANN, "dirichlet": _DIRICHLET}
-_CHUNK = 1 << 15  # bytes of one field that a level advances at a time, about
+_CHUNK = 40_000  # bytes of one field that a level advances at a time, about
 _STRIP = 32  # vectors of a row, few enough for a first-level cache to hold what their neighbours share
 
 
@@ -84,7 +85,7 @@ def advance(
     results = [np.empty_like(x) for x in fields]
     stencils = [choose_stencil(stencil, d, tuple(spacing)) for d in (diffusivity_u, diffusivity_v)]
     rates = _rates(feed_rate, kill_rate, u.dtype, layout)
-    space = _aligned(layout.rings + threads * layout.rings_size, u.dtype)
+    space = _workspace(layout.rings + threads * layout.rings_size, u.dtype)
     progress = np.zeros(layout.tasks, np.int64)
 
     def work(worker):
@@ -149,12 +150,13 @@ def choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, var
 
     bands, turn = 1, 1
     if ensemble % threads and ensemble < 4 * threads and slab_ghosts:
-        bands = max(1, min(2 * threads, slabs // (8 * radius * stages)))
+        bands = 2 * threads if slabs * slab > 2 * threads * cache else threads
+        bands = max(1, min(bands, slabs // (8 * radius * stages)))
     chunk = max(1, min(64, slabs, _CHUNK // (field * itemsize)))
     ring = chunk + slab_ghosts * ((4 if stages == 4 else 2) + (boundary != _PERIODIC))
     if slab_ghosts and (bands > 1 or 2 * slabs * slab > cache):
         deepest = max(1, slabs // bands // (8 * radius))  # levels, for an overlap of a sixteenth on either side
-        turn = max(1, min(steps, 1 + cache // (ring * slab), deepest) // stages)
+        turn = max(1, min(steps, min(cache // (ring * slab), deepest) // stages))
     members = ensemble * (slabs + 2 * slab_ghosts) * slab
     rings_size = (turn * stages - 1) * ring * slab
     return Layout(
@@ -164,9 +166,13 @@ def choose_layout(shape, itemsize, radius, boundary, stages, steps, threads, var
     )
 
 
-def _aligned(size, dtype):
-    space = np.zeros(size + BYTES, dtype)
-    return space[-space.ctypes.data % BYTES // dtype.itemsize :][:size]
+def _workspace(size, dtype):
+    """Memory that is kept for this thread's next call: fresh pages cost as much as ten steps. What it holds is any."""
+    size = size * dtype.itemsize + BYTES
+    kept = getattr(_kept, "space", np.empty(0, np.uint8))
+    if not size <= kept.size <= 4 * size:
+        kept = _kept.space = np.zeros(size, np.uint8)
+    return kept[-kept.ctypes.data % BYTES :][: size - BYTES].view(dtype)
 
 
 def _rates(feed_rate, kill_rate, dtype, layout):
