@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sojourn.kernels.float_vectors import fma, load, store
-from sojourn.kernels.gray_scott import advance, choose_layout
+from sojourn.kernels.gray_scott import advance
+from sojourn.kernels.gray_scott_bands import choose_layout
 
 try:
     import pde
