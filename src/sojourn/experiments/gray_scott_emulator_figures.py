@@ -36,14 +36,14 @@ def learning(metrics: dict[str, list[dict[str, Any]]], plans: dict[str, Plan]) -
         axis.plot(seconds, _running_median(loss), color=COLOURS[name], label=label)
         axis.axvline(plan.seconds(plan.unrolled_from), color=COLOURS[name], lw=0.8, ls=":")
     axis.set(yscale="log", xlabel="training time (s, at the pace measured before)", ylabel="VRMSE of a batch")
-    axis.set_title("Learning Gray-Scott: one step ahead, and several right of a dotted line")
+    axis.set_title("One step ahead; several in a row after the dotted line")
     axis.legend(frameon=False)
     return figure
 
 
 def horizons(evaluation: dict[str, Any], names: list[str], label: str) -> Figure:
     """VRMSE against the number of steps: median and quartiles over test trajectories."""
-    figure, axis = new(1, 1, figsize=(6.8, 4.2))
+    figure, axis = new(1, 1, figsize=(7.2, 4.2))
     for name in names:
         curve = evaluation[name]
         low, middle, high = np.clip(np.array(curve["quartiles"]).T, 1e-5, 1e3)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
 
 
+_SIZE = 1e-4  # of errors that say nothing of c, in root mean squares of a field; a context is of size 1
+_BEND = 1e-3  # root mean squares: where the rate bends by more in a step, Simpson's rule counts little
 _REACH = 0.02  # of the differences that stand for derivatives; contexts are of size 1 at most
 
 
@@ -24,8 +26,8 @@ def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
     """c (batch, p) for a history (batch, h, fields, *grid), h >= 2; differentiable in the network's parameters.
 
     Minimises mean_i w_i |e_i - sum_j c_j J_ij|^2 / s^2 + |c|^2 over points, times and fields, where e is what the mean
-    reaction and diffusion leave of the change, and J is what each A_j adds. The weights w = 1/(1 + g curvature^2) hold
-    down points where f bends within the rule's reach; the network's `noise` is (log s, log g), learned like the rest.
+    reaction and diffusion leave of the change, and J is what each A_j adds; s = 1e-4. The weights w = 1/(1 + bend^2)
+    hold down points where the rate bends within the rule's reach by more than 0.001 in a step.
     """
     batch, h = frames.shape[:2]
     y = (frames / per_field(network.scale, frames[:, 0])).flatten(0, 1)
@@ -47,13 +49,12 @@ def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
         residual = y[:, 2:] - y[:, :-2] - step / 3 * (base[:, :-2] + 4 * base[:, 1:-1] + base[:, 2:])
         columns = step / 3 * (shifts[:, :-2] + 4 * shifts[:, 1:-1] + shifts[:, 2:])
         bend = step * (base[:, 2:] - 2 * base[:, 1:-1] + base[:, :-2])
-    log_s, log_g = network.noise
-    weight = 1 / (1 + log_g.exp() * bend.square())
+    weight = 1 / (1 + (bend / _BEND).square())
     weighted = columns * weight[:, :, None]
     count = residual[0].numel()
     normal = torch.einsum("bipfn,biqfn->bpq", weighted, columns) / count
     right = torch.einsum("bipfn,bifn->bp", weighted, residual) / count
-    ridge = (2 * log_s).exp() * torch.eye(network.context, dtype=y.dtype, device=y.device)
+    ridge = _SIZE**2 * torch.eye(network.context, dtype=y.dtype, device=y.device)
     return torch.linalg.solve(normal + ridge, right[..., None])[..., 0]
 
 
@@ -74,7 +75,7 @@ def refine(network: Splitting, frames: torch.Tensor, context: torch.Tensor) -> t
     columns = (found[:, 1:] - found[:, :1]).flatten(2) / _REACH
     usual = residual.square().median(dim=1, keepdim=True).values.clamp(min=1e-16)
     weighted = columns / (1 + residual.square() / usual)[:, None]
-    ridge = (2 * network.noise[0]).exp() * torch.eye(p, dtype=frames.dtype, device=frames.device)
+    ridge = _SIZE**2 * torch.eye(p, dtype=frames.dtype, device=frames.device)
     normal = weighted @ columns.mT / residual.shape[1]
     right = (weighted @ residual[..., None])[..., 0] / residual.shape[1]
     return context + torch.linalg.solve(normal + ridge, right[..., None])[..., 0]

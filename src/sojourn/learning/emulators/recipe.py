@@ -93,16 +93,15 @@ def pace(work: Callable[[int], object], steps: int = 6) -> float:
 
 
 def _kinds(windows: Windows, batch: int) -> tuple[Objective, Objective]:
-    """The loss one step ahead in training mode, and to the windows' end in evaluation mode (see `Splitting`)."""
+    """The loss one step ahead, and to the windows' end."""
 
-    def ahead(model: nn.Module, step: int, mode: bool, frames: int) -> torch.Tensor:
+    def ahead(model: nn.Module, step: int, frames: int) -> torch.Tensor:
         assert isinstance(model, EmulatorNetwork)
-        model.train(mode)
         drawn = windows.draw(step, batch)
         h = model.history
         return vrmse_loss(unroll(model, drawn[:, :h], frames), drawn[:, h : h + frames]).mean()
 
     return (
-        lambda model, step: ahead(model, step, True, 1),
-        lambda model, step: ahead(model, step, False, windows.length - model.history),  # type: ignore[operator]
+        lambda model, step: ahead(model, step, 1),
+        lambda model, step: ahead(model, step, windows.length - model.history),  # type: ignore[operator]
     )

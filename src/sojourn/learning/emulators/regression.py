@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sojourn.learning.emulators.network import per_field
+from sojourn.learning.recipe import one_thread
 
 if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting
@@ -26,11 +27,12 @@ _PLACES = 16  # windows of a trajectory, dense at its beginning
 @torch.no_grad()
 def fit(network: Splitting, frames: torch.Tensor) -> None:
     """Sets reaction, context directions and diffusivities from trajectories (members, time, fields, *grid)."""
-    grams, rights = zip(*(_rows(network, member) for member in frames), strict=True)
-    gram, right = torch.stack(grams), torch.stack(rights)  # (members, fields, q+1, q+1) and (members, fields, q+1)
-    ridge = gram.diagonal(dim1=-2, dim2=-1).mean()
-    starts = (_first_contexts(gram, right, network.context, first * ridge) for first in _FIRST_RIDGES)
-    shared, _ = min((_alternate(gram, right, c, _RIDGE * ridge) for c in starts), key=lambda found: found[1])
+    with one_thread():
+        grams, rights = zip(*(_rows(network, member) for member in frames), strict=True)
+        gram, right = torch.stack(grams), torch.stack(rights)  # (members, fields, q+1, q+1) and (members, fields, q+1)
+        ridge = gram.diagonal(dim1=-2, dim2=-1).mean()
+        starts = (_first_contexts(gram, right, network.context, first * ridge) for first in _FIRST_RIDGES)
+        shared, _ = min((_alternate(gram, right, c, _RIDGE * ridge) for c in starts), key=lambda found: found[1])
     coefficients, diffusivities = shared
     inverse = torch.linalg.inv(network.whitening.double())
     found = coefficients @ inverse / network.unit

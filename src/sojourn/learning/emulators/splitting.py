@@ -79,7 +79,6 @@ class Splitting(EmulatorNetwork):
         self.mean_reaction = nn.Parameter(torch.zeros(fields, count))
         self.context_reaction = nn.Parameter(0.003 * torch.randn(self.context, fields, count))
         self.register_buffer("whitening", torch.eye(count))
-        self.noise = nn.Parameter(torch.tensor([math.log(1e-4), math.log(100.0)]))  # see `infer`
         self.units = None
         if hidden:
             self.units = nn.Sequential(nn.Conv1d(fields, hidden, 1), nn.SiLU(), nn.Conv1d(hidden, hidden, 1), nn.SiLU())
@@ -108,11 +107,9 @@ class Splitting(EmulatorNetwork):
         return (self.context,)
 
     def remember(self, frames: torch.Tensor) -> torch.Tensor:
-        """The context c (batch, p) that fits the history best; in training mode the first guess, with its gradient."""
+        """The context c (batch, p) that fits the history best; it carries no gradient."""
         if not self.context:
             return frames.new_zeros(frames.shape[0], 0)
-        if self.training:
-            return infer(self, frames)
         with torch.no_grad():
             return refine(self, frames, infer(self, frames))
 
