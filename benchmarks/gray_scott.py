@@ -3,9 +3,10 @@
 python benchmarks/gray_scott.py [--rounds 3] [--output docs/benchmarks/gray_scott.md]
 
 Everything runs in turn, round after round; a rate is steps x cells / seconds, the best and the median of the rounds,
-from arrays to arrays. All get the same start: u = 1 and v = 0 but for 64 random squares at (1/2, 1/4). Of py-pde, which
-compiles anew for each run, only the time inside its stepper is counted, as it reports it. Before anything is timed, all
-are checked to compute the same thing.
+from arrays to arrays. All get the same start: squares at (1/2, 1/4) on (1, 0) and noise. The noise is for the peers: it
+spares them the subnormal numbers into which v fades where there is no pattern, and which cost them a factor of several;
+Sojourn's kernels count them as zero. Of py-pde, which compiles anew for each run, the time of a run of one step is
+subtracted. Before anything is timed, all are checked to compute the same thing.
 """
 
 import argparse
@@ -65,7 +66,8 @@ def start(shape, dtype=np.float32):
         corner = (random.random(axes) * shape[1:]).astype(int)
         square = (slice(None), *(slice(c, c + max(4, n // 40)) for c, n in zip(corner, shape[1:], strict=True)))
         u[square], v[square] = 0.5, 0.25
-    return u, v
+    noise = random.random(shape, dtype=np.float32).astype(dtype) / 10
+    return u - noise, v + noise
 
 
 def sojourn(u, v, steps, *, boundary="periodic", stencil="second", scheme="euler", dt=DT, **physics):
@@ -82,6 +84,7 @@ def ours(shape, steps, dtype=np.float32, threads=None, **choices):
         most = numba.get_num_threads()
         numba.set_num_threads(threads or most)
         try:
+            sojourn(*fields, 1, **choices)  # a run of many calls finds its memory at hand
             return np.prod(shape) * steps / seconds(lambda: sojourn(*fields, steps, **choices))
         finally:
             numba.set_num_threads(most)
@@ -90,7 +93,7 @@ def ours(shape, steps, dtype=np.float32, threads=None, **choices):
 
 
 def py_pde(u, v, steps):
-    """The fields after `steps` steps, and the seconds in its stepper."""
+    """The fields after `steps` steps, and the seconds its solver took, which may contain a compilation."""
     grid = pde.CartesianGrid([(0, n) for n in u.shape], u.shape, periodic=True)
     state = pde.FieldCollection([pde.ScalarField(grid, x, dtype=x.dtype) for x in (u, v)])
     equation = pde.PDE(
@@ -181,7 +184,7 @@ def py_pde_rate(steps):
     if pde is None:
         return None
     fields = [x[0] for x in start((1, SIDE, SIDE))]
-    return lambda: SIDE * SIDE * steps / py_pde(*fields, steps)[1]
+    return lambda: SIDE * SIDE * steps / (py_pde(*fields, 1 + steps)[1] - py_pde(*fields, 1)[1])
 
 
 # --------------------------------------------------------------------------------------- physical limits
@@ -227,7 +230,7 @@ def contestants():
     square, name = (1, SIDE, SIDE), "Sojourn, float32, Euler, second order"
     yield "1024", f"{name}, 1024 x 1024", "second", ours(square, 1000)
     yield "one thread", f"{name}, 1024 x 1024, one thread", None, ours(square, 500, threads=1)
-    yield "4096", f"{name}, 4096 x 4096", "second", ours((1, 4096, 4096), 60)
+    yield "4096", f"{name}, 4096 x 4096", "second", ours((1, 4096, 4096), 100)
     yield "256", f"{name}, 8 members of 256 x 256", "second", ours((8, 256, 256), 1000)
     yield "128", f"{name}, 128 x 128, one thread", None, ours((1, 128, 128), 10000, threads=1)
     yield "neumann", f"{name}, 1024 x 1024, Neumann", "second", ours(square, 500, boundary="neumann")
