@@ -121,8 +121,13 @@ def test_splitting_does_not_depend_on_the_resolution(units):
     angle = 2 * math.pi * torch.arange(64).double() / 64
     wave = 0.4 + 0.1 * torch.cos(angle[:, None] + 2 * angle) * torch.tensor([1.0, -0.7]).double()[:, None, None]
     frames = torch.stack([wave * (1 + 0.02 * k) for k in range(4)])[None]
-    found = unroll(fine, frames, 1)[..., ::2, ::2]
-    torch.testing.assert_close(found, unroll(coarse, frames[..., ::2, ::2], 1), atol=1e-10, rtol=0)
+    fewer = frames[..., ::2, ::2]
+    with torch.no_grad():
+        context = infer(coarse, fewer)
+        torch.testing.assert_close(infer(fine, frames), context, atol=1e-4, rtol=1e-4)  # its weights are no wave
+        found, _ = fine(frames[:, -1], context)
+        expected, _ = coarse(fewer[:, -1], context)
+    torch.testing.assert_close(found[..., ::2, ::2], expected, atol=1e-10, rtol=0)
 
 
 def test_with_the_true_reaction_it_is_a_solver_of_order_two():
