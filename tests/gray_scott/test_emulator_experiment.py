@@ -21,7 +21,14 @@ TINY = GrayScottEmulator(
 
 @pytest.fixture
 def steady(monkeypatch):
-    """Twelve steps for each network, a checkpoint after each."""
+    """Twelve steps for each network, a checkpoint after each; and short work before the first."""
+
+    def prepare(network, windows):
+        network.prepare(windows.frames)
+        return 0.0
+
+    monkeypatch.setattr(experiment, "prepare", prepare)
+    monkeypatch.setattr("sojourn.learning.emulators.shooting._ROUNDS", 2)
     monkeypatch.setattr(recipe, "pace", lambda work: TINY.seconds / 12.5)
     monkeypatch.setattr(recipe, "Training", functools.partial(Training, checkpoint_seconds=0.0))
     monkeypatch.setattr("sojourn.learning.emulators.solvers._VARIANTS", (("ETDRK4", {"dt": 5.0}),))

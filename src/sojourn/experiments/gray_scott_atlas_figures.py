@@ -83,12 +83,10 @@ def class_map(plane: np.ndarray, classes: np.ndarray) -> Figure:
 
 def _curves(axis: Any, colour: str, **style: Any) -> None:
     kill, feed = np.linspace(1e-4, 1 / 16, 400), np.linspace(1e-4, 0.2, 800)
-    axis.plot(
-        saddle_node(feed), feed, color=colour, lw=1, label=r"saddle-node: blue exists left, $k=\sqrt{F}/2-F$", **style
-    )
-    axis.plot(
-        kill, hopf(kill), color=colour, lw=1, ls="--", label=r"Hopf: blue swings below, $(F+k)^2=F\sqrt{k}$", **style
-    )
+    begins = r"saddle-node: uniform $v>0$ exists to the left, $k=\sqrt{F}/2-F$"
+    swings = r"Hopf: it oscillates below, $(F+k)^2=F\sqrt{k}$"
+    axis.plot(saddle_node(feed), feed, color=colour, lw=1, label=begins, **style)
+    axis.plot(kill, hopf(kill), color=colour, lw=1, ls="--", label=swings, **style)
 
 
 def _frame(axis: Any, plane: np.ndarray, title: str) -> None:

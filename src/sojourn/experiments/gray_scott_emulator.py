@@ -24,7 +24,7 @@ from sojourn.learning.emulators import evaluation
 from sojourn.learning.emulators.emulator import Emulator
 from sojourn.learning.emulators.fno import FNO
 from sojourn.learning.emulators.network import EmulatorNetwork
-from sojourn.learning.emulators.recipe import Plan, learn, plan
+from sojourn.learning.emulators.recipe import Plan, learn, plan, prepare
 from sojourn.learning.emulators.solvers import coarse_solvers
 from sojourn.learning.emulators.splitting import Splitting
 from sojourn.learning.emulators.unet import UNet
@@ -34,6 +34,7 @@ from sojourn.process import State
 from sojourn.processes.gray_scott.gray_scott import GrayScott
 from sojourn.processes.gray_scott.presets import THE_WELL
 from sojourn.runs import Run
+from sojourn.training import checkpoint
 from sojourn.trajectory import Trajectory
 
 EVERY = 10  # time steps of the solver between frames
@@ -128,14 +129,21 @@ class GrayScottEmulator(Experiment):
         return found
 
     def _learn(self, run: Run, name: str, windows: Windows) -> EmulatorNetwork:
-        """Trains one network for as many steps as its time allows; the number is recorded before the first of them."""
+        """Trains one network for as many steps as its time allows; the number is recorded before the first of them.
+
+        What a network does before its first step, such as a regression, is kept, and counts as training.
+        """
         network = self._network(name)
         network.to(self.device)
-        network.prepare(windows.frames)
         records = run.record["results"].setdefault("training", {})
-        if name not in records:
-            found = plan(network, windows, self.batch, self.seconds)
-            records[name] = {"parameters": network.parameter_count, "seconds": 0.0, "plan": found.plain()}
+        ready = run.folder("checkpoints") / f"{name}-ready.safetensors"
+        if name in records:
+            network.load_state_dict(checkpoint.load(ready)[0])
+        else:
+            spent = prepare(network, windows)
+            checkpoint.save(ready, dict(network.state_dict()))
+            found = plan(network, windows, self.batch, max(self.seconds - spent, 0.0))
+            records[name] = {"parameters": network.parameter_count, "seconds": round(spent, 2), "plan": found.plain()}
             run.save()
         began = time.monotonic()
         try:

@@ -59,19 +59,18 @@ def infer(network: Splitting, frames: torch.Tensor) -> torch.Tensor:
 
 
 def refine(network: Splitting, frames: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-    """A Gauss-Newton step on the network's own error over the last interval, from a first `context` (batch, p).
+    """A Gauss-Newton step on the network's own error over all intervals, from a first `context` (batch, p).
 
-    Minimises mean w |x_0 - forward(x_{-1}; c)|^2 / s^2 + |c - first c|^2, with w = 1/(1 + |e|^2/median |e|^2) from the
+    Minimises mean w |x_i+1 - forward(x_i; c)|^2 / s^2 + |c - first c|^2, with w = 1/(1 + |e|^2/median |e|^2) from the
     error e at the first c, and derivatives by differences. Quadrature errs where fields change much from frame to
     frame; the network's step does not.
     """
-    scale = per_field(network.scale, frames[:, 0])
-    before, after = frames[:, -2], frames[:, -1] / scale
-    p = network.context
+    scale, p, gaps = per_field(network.scale, frames[:, 0]), network.context, frames.shape[1] - 1
     shifts = _REACH * torch.eye(p, dtype=frames.dtype, device=frames.device)
-    tried = torch.stack([context, *(context + shift for shift in shifts)], dim=1).flatten(0, 1)
-    found = network(before.repeat_interleave(p + 1, 0), tried)[0].unflatten(0, (-1, p + 1)) / scale
-    residual = (after - found[:, 0]).flatten(1)
+    tried = torch.stack([context, *(context + shift for shift in shifts)], dim=1).repeat_interleave(gaps, 1)
+    before = frames[:, :-1].repeat(1, p + 1, *[1] * (frames.ndim - 2))
+    found = network(before.flatten(0, 1), tried.flatten(0, 1))[0].unflatten(0, (-1, p + 1, gaps)) / scale
+    residual = (frames[:, 1:] / scale - found[:, 0]).flatten(1)
     columns = (found[:, 1:] - found[:, :1]).flatten(2) / _REACH
     usual = residual.square().median(dim=1, keepdim=True).values.clamp(min=1e-16)
     weighted = columns / (1 + residual.square() / usual)[:, None]

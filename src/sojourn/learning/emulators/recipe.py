@@ -44,6 +44,13 @@ class Plan:
         return one * min(step, self.unrolled_from) + several * max(0, step - self.unrolled_from)
 
 
+def prepare(network: EmulatorNetwork, windows: Windows) -> float:
+    """What a network does before its first step, and the seconds it took."""
+    began = time.monotonic()
+    network.prepare(windows.frames)
+    return time.monotonic() - began
+
+
 def plan(network: EmulatorNetwork, windows: Windows, batch: int, seconds: float) -> Plan:
     """As many steps as fit in `seconds`, by the pace of a few steps of each kind on a copy of the network."""
     probe = copy.deepcopy(network)

@@ -7,9 +7,10 @@
     f(y; c) = sum_q (A_0 + c_1 A_1 + ... + c_p A_p) phi_q(y),   phi: monomials, units of a small MLP.
 
 The context c says which member of a family of systems this is. Nobody tells it: it is inferred from the history by
-least squares (`context.py`). The weights begin at a regression (`regression.py`) and are trained from there. Built in
-are: a reaction that is local in space, diffusion that is isotropic and of each field alone, and f linear in c. Not
-built in are D, the reaction's form within span(phi), and the family's parameters.
+least squares (`context.py`). The weights begin at a regression (`regression.py`), are fitted to the network's own steps
+by Gauss-Newton where they are few (`shooting.py`), and trained from there. Built in are: a reaction that is local in
+space, diffusion that is isotropic and of each field alone, and f linear in c. Not built in are D, the reaction's form
+within span(phi), and the family's parameters.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from sojourn.errors import InputError
 from sojourn.learning.emulators.context import infer, refine
 from sojourn.learning.emulators.network import EmulatorNetwork, per_field
 from sojourn.learning.emulators.regression import fit
+from sojourn.learning.emulators.shooting import shoot
 
 _RATE = 0.1  # the unit of the coefficients A, times 10/interval: a reaction changes a field in about a time step
 
 
 _SATURATED = 10.0  # root mean squares: a reaction grows no further beyond, so that no iterate overflows
 _LEAST = 1e-4  # of the largest variance of monomials: directions below are not stretched further
+_REFINEMENTS = 4  # of a context
 _THIN = 61  # of how many points one is looked at for them
 
 
@@ -111,7 +114,10 @@ class Splitting(EmulatorNetwork):
         if not self.context:
             return frames.new_zeros(frames.shape[0], 0)
         with torch.no_grad():
-            return refine(self, frames, infer(self, frames))
+            context = infer(self, frames)
+            for _ in range(_REFINEMENTS):
+                context = refine(self, frames, context)
+            return context
 
     def forward(self, frame: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         tau = self.interval / self.substeps
@@ -138,6 +144,8 @@ class Splitting(EmulatorNetwork):
         root = vectors @ torch.diag((values + _LEAST * values[-1]).rsqrt()) @ vectors.T
         self.whitening[:size, :size] = root.to(self.whitening)
         fit(self, frames)
+        if self.units is None:  # few enough weights for second-order steps
+            shoot(self, frames)
 
     def features(self, y: torch.Tensor) -> torch.Tensor:
         """phi (batch, features, points) of scaled values (batch, fields, points)."""

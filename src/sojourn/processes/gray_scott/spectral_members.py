@@ -9,6 +9,7 @@ and arithmetic with them made a step three times slower.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -24,11 +25,17 @@ def advance_members(
     """(ensemble, 2, *shape) after `steps` steps; the input is left as it was."""
     advance = _Advance(own, fine, c, y.dtype, feed_rate, feed_rate + kill_rate)
     threads, workers = torch.get_num_threads(), min(get_num_threads(), len(y))
+    torch.set_num_threads(1)  # the FFT library has one number for all threads
     try:
-        with ThreadPoolExecutor(workers, initializer=_prepare_thread) as pool:
-            return torch.stack(list(pool.map(lambda member: advance(member, steps), y)))
+        return torch.stack(list(_pool(workers).map(lambda member: advance(member, steps), y)))
     finally:
         torch.set_num_threads(threads)
+
+
+@lru_cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads that stay: the first transform in a new one costs 20 ms."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="sojourn-spectral", initializer=_prepare_thread)
 
 
 def _prepare_thread() -> None:
