@@ -195,8 +195,8 @@ class GrayScottEmulator(Experiment):
         save(figures.spectra(rolls, member, min(100, self.rollout), f"{_DRAWN}, {label}"), folder / "spectra.png")
 
 
-RATES = {"splitting": 3e-5, "splitting-mlp": 1e-4, "u-net": 1e-3, "fno": 1e-3}
-"""The networks and their learning rates; the splittings begin at a regression, which larger rates would undo."""
+RATES = {"splitting": 1e-6, "splitting-mlp": 1e-4, "u-net": 1e-3, "fno": 1e-3}
+"""The networks and their learning rates; the splittings begin at a fit, which larger rates would undo."""
 
 _OTHER_SEED = 2**32
 
