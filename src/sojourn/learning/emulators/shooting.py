@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PLACES = (0, 10, 3, 60)  # as many as fit, but two
 _WORK = 200_000  # points of all frames together
-_CONTEXT_AT = 30  # fields have settled there, so that quadrature gives a first context
+_CONTEXTS_AT = (3, 10, 30)  # fields settle, so that quadrature gives a first context, unless they die
 _MEMBERS = 12  # trajectories looked at
 _POINTS = 1600  # of a frame that enter the equations
 _PIECE = 4  # frames that one thread steps at a time
@@ -47,9 +47,7 @@ def shoot(network: Splitting, frames: torch.Tensor) -> None:
 def _iterate(network: Splitting, frames: torch.Tensor, pool: ThreadPoolExecutor) -> None:
     fit = _Fit(network, frames, pool)
     theta = nn.utils.parameters_to_vector(fit.weights)
-    last = frames.shape[1] - network.history
-    at = min(_CONTEXT_AT, last)
-    context = infer(network, fit.members[:, at : at + network.history])
+    context = _first_contexts(network, fit, theta)
     residual, damping = fit.residual(theta, context), 1e-3
     for _ in range(_ROUNDS):
         s = 3 * residual.abs().median() + 1e-7
@@ -68,6 +66,17 @@ def _iterate(network: Splitting, frames: torch.Tensor, pool: ThreadPoolExecutor)
         if float(_cost(residual, s)) > (1 - 1e-3) * before:
             break
     nn.utils.vector_to_parameters(theta, fit.weights)
+
+
+def _first_contexts(network: Splitting, fit: _Fit, theta: torch.Tensor) -> torch.Tensor:
+    """For each trajectory the best of some guesses: none, and what quadrature says of its frames at a few places."""
+    h, last = network.history, fit.members.shape[1] - network.history
+    guesses = [fit.members.new_zeros(len(fit.members), network.context)]
+    if network.context:
+        guesses += [infer(network, fit.members[:, k : k + h]) for k in sorted({min(k, last) for k in _CONTEXTS_AT})]
+    away = torch.stack([fit.residual(theta, c).abs().mean(1) for c in guesses])
+    best = away.nan_to_num(torch.inf).argmin(0)
+    return torch.stack(guesses)[best, torch.arange(len(best))]
 
 
 class _Fit:
