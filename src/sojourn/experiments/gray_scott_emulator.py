@@ -96,6 +96,7 @@ class GrayScottEmulator(Experiment):
 
     def run(self, run: Run) -> list[str]:
         find_device(self.device)
+        self._check_memory()
         began = time.monotonic()
         data = self._simulate(run, "train", self.trajectories, self.seed)
         tests = self._simulate(run, "test", self.tests, self.seed + _OTHER_SEED)
@@ -108,6 +109,19 @@ class GrayScottEmulator(Experiment):
         networks = {name: self._learn(run, name, windows) for name in self.networks}
         self._evaluate(run, networks, tests)
         return closing_lines(run.record["results"], self.side, escape(str(run.path / "figures")))
+
+    def _check_memory(self) -> None:
+        """Raises InputError unless the frames fit in memory: those of training once, those of the tests four times."""
+        import psutil
+
+        trajectory = self.frames * 2 * self.side**2 * 4
+        needed = 2 * len(THE_WELL) * trajectory * (self.trajectories + 4 * self.tests)
+        free = psutil.virtual_memory().available
+        if needed > 0.8 * free:
+            raise InputError(
+                f"trajectories={self.trajectories} and tests={self.tests} of {self.frames} frames need about "
+                f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; lower trajectories, frames or side"
+            )
 
     def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[str, Trajectory]:
         """The Well's recipe, stored in the run, by pattern: `members` Gaussian starts, then as many Fourier starts."""
