@@ -236,7 +236,7 @@ def joined(tests: dict[str, Trajectory], frames: int) -> Trajectory:
     return Trajectory(xr.concat(parts, "ensemble"))
 
 
-def _thinned(frames: torch.Tensor, history: int, places: int = 100) -> torch.Tensor:
+def _thinned(frames: torch.Tensor, history: int, places: int = 50) -> torch.Tensor:
     """Windows (windows, history + 1, fields, y, x) at up to `places` places of each trajectory, even over its time."""
     every = frames.unfold(1, history + 1, 1).movedim(-1, 2)
     chosen = torch.linspace(0, every.shape[1] - 1, min(places, every.shape[1])).long()

@@ -4,10 +4,18 @@ Numba's own parallel loops wait for each other on OpenMP barriers, which costs a
 has anything else to do, and may not be entered from two threads at once.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
 
+import torch
 from numba import get_num_threads
+
+_NAME = "sojourn-quiet"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def share(work: Callable[[int, int], None], count: int, grain: int) -> None:
@@ -19,3 +27,30 @@ def share(work: Callable[[int, int], None], count: int, grain: int) -> None:
     with ThreadPoolExecutor(threads) as pool:
         for job in [pool.submit(work, *ends[k : k + 2]) for k in range(threads)]:
             job.result()
+
+
+def map_quietly(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """[work(item), ...] on as many threads as Numba may use, each with one PyTorch thread and no gradients.
+
+    PyTorch's own threads wait for each other at barriers too; a 64-point transform took 5 ms where another program had
+    a core. In these threads numbers too small for full precision count as zero.
+    """
+    if threading.current_thread().name.startswith(_NAME):  # a thread must not wait for its own kind
+        return [work(item) for item in items]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the FFT library has one number for all threads
+    try:
+        return list(_pool(get_num_threads()).map(torch.no_grad()(work), items))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads that stay: the first transform in a new one costs 20 ms."""
+    return ThreadPoolExecutor(workers, thread_name_prefix=_NAME, initializer=_prepare_thread)
+
+
+def _prepare_thread() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # of this thread alone

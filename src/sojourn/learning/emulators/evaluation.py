@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from sojourn.driver import simulate
+from sojourn.kernels.threads import map_quietly
 from sojourn.learning.emulators.emulator import Emulator
 from sojourn.learning.emulators.network import EmulatorNetwork, unroll
 from sojourn.learning.emulators.windows import stacked
@@ -30,18 +31,18 @@ def vrmse_loss(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return (square / (truth.var((-2, -1)) + UNIFORM)).sqrt()
 
 
-def one_step(network: EmulatorNetwork, frames: torch.Tensor, batch: int = 16) -> torch.Tensor:
+def one_step(network: EmulatorNetwork, frames: torch.Tensor, batch: int = 4) -> torch.Tensor:
     """VRMSE one step on from every place in `frames` (members, time, fields, y, x): (members, places, fields)."""
     h, device = network.history, network.mean.device
     windows = frames.unfold(1, h + 1, 1).movedim(-1, 2)  # (members, places, h + 1, fields, y, x)
     members, places = windows.shape[:2]
-    errors = []
-    with torch.no_grad():
-        for first in range(0, members * places, batch):
-            chosen = torch.arange(first, min(first + batch, members * places))
-            piece = windows[chosen // places, chosen % places].to(device)
-            errors.append(vrmse_loss(unroll(network, piece[:, :h], 1)[:, 0], piece[:, h]).cpu())
-    return torch.cat(errors).reshape(members, places, -1)
+
+    def error(chosen: torch.Tensor) -> torch.Tensor:
+        piece = windows[chosen // places, chosen % places].to(device)
+        return vrmse_loss(unroll(network, piece[:, :h], 1)[:, 0], piece[:, h]).cpu()
+
+    pieces = torch.arange(members * places).split(batch)
+    return torch.cat(map_quietly(error, pieces)).reshape(members, places, -1)
 
 
 class Rollout(NamedTuple):

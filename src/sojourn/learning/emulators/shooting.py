@@ -11,13 +11,12 @@ Source: variable projection, Golub and Pereyra (SIAM J. Numer. Anal. 10, 1973), 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import torch
-from numba import get_num_threads
 from torch import nn
 
+from sojourn.kernels.threads import map_quietly
 from sojourn.learning.emulators.context import infer
 
 if TYPE_CHECKING:
@@ -36,16 +35,7 @@ _ROUNDS = 16
 @torch.no_grad()
 def shoot(network: Splitting, frames: torch.Tensor) -> None:
     """Improves reaction, context directions and diffusivities in place; trajectories (members, time, fields, *grid)."""
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            _iterate(network, frames, pool)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _iterate(network: Splitting, frames: torch.Tensor, pool: ThreadPoolExecutor) -> None:
-    fit = _Fit(network, frames, pool)
+    fit = _Fit(network, frames)
     theta = nn.utils.parameters_to_vector(fit.weights)
     context = _first_contexts(network, fit, theta)
     residual, damping = fit.residual(theta, context), 1e-3
@@ -82,8 +72,8 @@ def _first_contexts(network: Splitting, fit: _Fit, theta: torch.Tensor) -> torch
 class _Fit:
     """Residuals (members, places * fields * points) as a function of the weights (q,) and the contexts (members, p)."""
 
-    def __init__(self, network: Splitting, frames: torch.Tensor, pool: ThreadPoolExecutor) -> None:
-        self.network, self.pool = network, pool
+    def __init__(self, network: Splitting, frames: torch.Tensor) -> None:
+        self.network = network
         self.weights = [network.diffusion, network.mean_reaction, network.context_reaction]
         chosen = torch.linspace(0, len(frames) - 1, min(_MEMBERS, len(frames))).round().long().unique()
         self.members = frames[chosen]
@@ -99,13 +89,9 @@ class _Fit:
         nn.utils.vector_to_parameters(theta, self.weights)
         contexts = context.repeat_interleave(len(self.places), 0)
         pieces = zip(self.before.split(_PIECE), contexts.split(_PIECE), strict=True)
-        found = torch.cat(list(self.pool.map(self._step, pieces)))
+        found = torch.cat(map_quietly(lambda piece: self.network(*piece)[0], pieces))
         away = (found.unflatten(0, self.after.shape[:2]) - self.after) * self.size
         return away.flatten(3)[..., :: self.stride].flatten(1)
-
-    @torch.no_grad()
-    def _step(self, piece: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return self.network(*piece)[0]
 
     def linearise(self, theta: torch.Tensor, context: torch.Tensor, residual: torch.Tensor, s: torch.Tensor):
         """Weighted normal equations of a round: (q, q), (members, q, p), (members, p, p), (q,), (members, p)."""

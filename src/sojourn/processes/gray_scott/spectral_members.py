@@ -8,13 +8,10 @@ and arithmetic with them made a step three times slower.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-
 import numpy as np
 import torch
-from numba import get_num_threads
 
+from sojourn.kernels.threads import map_quietly
 from sojourn.processes.gray_scott.etdrk4 import Coefficients
 from sojourn.processes.gray_scott.transforms import Transform
 
@@ -24,23 +21,7 @@ def advance_members(
 ) -> torch.Tensor:
     """(ensemble, 2, *shape) after `steps` steps; the input is left as it was."""
     advance = _Advance(own, fine, c, y.dtype, feed_rate, feed_rate + kill_rate)
-    threads, workers = torch.get_num_threads(), min(get_num_threads(), len(y))
-    torch.set_num_threads(1)  # the FFT library has one number for all threads
-    try:
-        return torch.stack(list(_pool(workers).map(lambda member: advance(member, steps), y)))
-    finally:
-        torch.set_num_threads(threads)
-
-
-@lru_cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    """Threads that stay: the first transform in a new one costs 20 ms."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="sojourn-spectral", initializer=_prepare_thread)
-
-
-def _prepare_thread() -> None:
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # of this thread alone
+    return torch.stack(map_quietly(lambda member: advance(member, steps), y))
 
 
 class _Advance:
@@ -54,7 +35,6 @@ class _Advance:
         self.parts = 2 if example.is_complex() else 1
         self.c = Coefficients(*(x.repeat_interleave(self.parts, -1).flatten().numpy() for x in c))
 
-    @torch.no_grad()  # what is off in one thread is on in another
     def __call__(self, y: torch.Tensor, steps: int) -> torch.Tensor:
         from sojourn.kernels import etdrk4 as kernel
 
