@@ -62,7 +62,7 @@ class GrayScottEmulator(Experiment):
         seed: the seed of trajectories, weights and windows.
     """
 
-    networks: tuple[str, ...] = ("splitting", "splitting-mlp", "u-net", "fno")
+    networks: tuple[str, ...] = ("splitting", "u-net", "fno")
     side: int = 64
     trajectories: int = 4
     tests: int = 1
