@@ -33,23 +33,24 @@ class _Advance:
         self.feed, self.drain = kind(feed), kind(drain)
         example = own.forward(torch.zeros(2, *own.shape, dtype=dtype))
         self.parts = 2 if example.is_complex() else 1
-        self.c = Coefficients(*(x.repeat_interleave(self.parts, -1).flatten().numpy() for x in c))
+        self.c = [x.repeat_interleave(self.parts, -1).flatten().numpy() for x in c]
 
     def __call__(self, y: torch.Tensor, steps: int) -> torch.Tensor:
         from sojourn.kernels import etdrk4 as kernel
 
-        c, rates, like = self.c, (self.feed, self.drain), self.own.forward(y)
+        rates, like = (self.feed, self.drain), self.own.forward(y)
+        whole, half, middle, first, second, third = self.c
         a, b, last, n, na, nb, nc = (torch.empty_like(like, memory_format=torch.contiguous_format) for _ in range(7))
         fa, fb, fc, fn, fna, fnb, fnc = map(_flat, (a, b, last, n, na, nb, nc))
         for _ in range(steps):
             m = self.own.forward(y).contiguous()
             fm = _flat(m)
             values = y if self.fine is self.own else self.fine.backward(m)  # the state is already at its own points
-            kernel.stage(fm, self._eaten(values), *rates, c.half, c.middle, fm, fn, fa)
-            kernel.stage(fa, self._eaten(self.fine.backward(a)), *rates, c.half, c.middle, fm, fna, fb)
-            kernel.third_stage(fb, self._eaten(self.fine.backward(b)), *rates, c.half, c.middle, fa, fn, fnb, fc)
+            kernel.stage(fm, self._eaten(values), *rates, half, middle, fm, fn, fa)
+            kernel.stage(fa, self._eaten(self.fine.backward(a)), *rates, half, middle, fm, fna, fb)
+            kernel.third_stage(fb, self._eaten(self.fine.backward(b)), *rates, half, middle, fa, fn, fnb, fc)
             w = self._eaten(self.fine.backward(last))
-            kernel.last_stage(fc, w, *rates, c.whole, c.first, c.second, c.last, fm, fn, fna, fnb, fnc, fa)
+            kernel.last_stage(fc, w, *rates, whole, first, second, third, fm, fn, fna, fnb, fnc, fa)
             y = self.own.backward(a).contiguous()
         return y
 

@@ -117,7 +117,7 @@ def _smooth(process: GrayScott, ensemble: int, noise: Noise, side: int = 32) -> 
         angle = 2 * math.pi * torch.outer(torch.from_numpy(x) / length + 0.5, k)
         basis = torch.polar(torch.ones_like(angle), angle)
         basis[:, side // 2] = angle[:, side // 2].cos().to(basis.dtype)  # the wave whose sign the points do not know
-        values = torch.movedim(torch.tensordot(values, basis, dims=([axis + 1], [1])), -1, axis + 1)
+        values = torch.movedim(torch.movedim(values, axis + 1, -1) @ basis.T, -1, axis + 1)
     return values.real
 
 
