@@ -11,11 +11,8 @@ subtracted. Before anything is timed, all are checked to compute the same thing.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import threading
-import time
 from pathlib import Path
 
 import numba
@@ -25,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import gray_scott_spectral
+from machine import copy_bandwidth, machine, on_all_cores, seconds
 from sojourn.kernels.float_vectors import fma, load, store
 from sojourn.kernels.gray_scott import advance
 from sojourn.kernels.gray_scott_bands import choose_layout
@@ -51,12 +49,6 @@ OPERATIONS = {
 
 
 # ------------------------------------------------------------------------------------------- what is timed
-
-
-def seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def start(shape, dtype=np.float32):
@@ -203,25 +195,12 @@ def _multiply_add(space, rounds):
     store(space, 0, (a + b) + (c + d) + (e + f) + (g + h) + (i + j))
 
 
-def on_all_cores(function):
-    """Seconds that `function(core)` takes on all cores at once."""
-    helpers = [threading.Thread(target=function, args=(core,)) for core in range(numba.get_num_threads())]
-    return seconds(lambda: [helper.start() for helper in helpers] and [helper.join() for helper in helpers])
-
-
 def multiply_add_peak():
     """Fused multiply-adds of float32 per second."""
     rounds, cores = 10_000_000, numba.get_num_threads()
     spaces = [np.full(192, 0.5, np.float32) for _ in range(cores)]
     _multiply_add(spaces[0], 1)
     return lambda: cores * rounds * 160 / on_all_cores(lambda core: _multiply_add(spaces[core], rounds))
-
-
-def copy_bandwidth():
-    """Bytes read and written per second by copying arrays that no cache holds."""
-    cores, size = numba.get_num_threads(), 1 << 28
-    pairs = [(np.ones(size, np.uint8), np.ones(size, np.uint8)) for _ in range(cores)]
-    return lambda: 2 * cores * size / on_all_cores(lambda core: np.copyto(*pairs[core]))
 
 
 # ----------------------------------------------------------------------------------------------- the run
@@ -293,21 +272,6 @@ def report(names, samples):
     return rows, lines
 
 
-def machine():
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = models[0] if models else model
-    return (
-        f"{model}, {os.cpu_count()} cores, {numba.get_num_threads()} threads; Python {platform.python_version()}, "
-        f"Numba {numba.__version__}, NumPy {np.__version__}, PyTorch {torch.__version__}, "
-        f"py-pde {pde.__version__ if pde else 'missing'}"
-    )
-
-
 WAVES_HEADER = ("what", "trajectory-steps/s, best", "median", "error of v")
 
 
@@ -355,7 +319,7 @@ def main():
     console = Console(width=150)
     console.print(table, *lines, second, *more, sep="\n")
 
-    markdown = ["# Gray-Scott: speed", "", machine() + ".", ""]
+    markdown = ["# Gray-Scott: speed", "", machine("numba", "numpy", "torch", "py-pde", "exponax") + ".", ""]
     markdown += [f"`python benchmarks/gray_scott.py --rounds {options.rounds}`", ""]
     markdown += ["| " + " | ".join(HEADER) + " |", "| --- |" + " ---: |" * (len(HEADER) - 1)]
     markdown += ["| " + " | ".join(row) + " |" for row in rows]

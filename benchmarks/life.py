@@ -9,14 +9,10 @@ is the time to start and to load the pattern; it writes nothing. Before anything
 """
 
 import argparse
-import os
-import platform
 import shutil
 import statistics
 import subprocess
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numba
@@ -27,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from machine import copy_bandwidth, machine, on_all_cores, seconds
 from sojourn.kernels.life import advance_outer_totalistic, advance_table, pack, unpack
 from sojourn.kernels.life_words import load, majority, store, xor3
 
@@ -45,12 +42,6 @@ OPERATIONS = {
 
 
 # ------------------------------------------------------------------------------------------- what is timed
-
-
-def seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def ours(shape, steps, rule=CONWAY, table=None):
@@ -143,12 +134,6 @@ def _logic(space, rounds):
     store(space, 0, xor3(xor3(a, b, c), xor3(d, e, f), xor3(g, h, x)))
 
 
-def on_all_cores(function):
-    """Seconds that `function(core)` takes on all cores at once."""
-    helpers = [threading.Thread(target=function, args=(core,)) for core in range(numba.get_num_threads())]
-    return seconds(lambda: [helper.start() for helper in helpers] and [helper.join() for helper in helpers])
-
-
 def logic_peak():
     """Operations on 64-bit words per second."""
     rounds, cores = 10_000_000, numba.get_num_threads()
@@ -156,13 +141,6 @@ def logic_peak():
     spaces = [space[-space.ctypes.data % 64 // 8 :] for space in spaces]
     _logic(spaces[0], 1)
     return lambda: cores * rounds * 80 / on_all_cores(lambda core: _logic(spaces[core], rounds))
-
-
-def copy_bandwidth():
-    """Bytes read and written per second by copying arrays that no cache holds."""
-    cores, size = numba.get_num_threads(), 1 << 28
-    pairs = [(np.ones(size, np.uint8), np.ones(size, np.uint8)) for _ in range(cores)]
-    return lambda: 2 * cores * size / on_all_cores(lambda core: np.copyto(*pairs[core]))
 
 
 # ----------------------------------------------------------------------------------------------- the run
@@ -255,20 +233,6 @@ def report(names, samples):
     return rows, lines
 
 
-def machine():
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = models[0] if models else model
-    return (
-        f"{model}, {os.cpu_count()} cores, {numba.get_num_threads()} threads; Python {platform.python_version()}, "
-        f"Numba {numba.__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}, PyTorch {torch.__version__}"
-    )
-
-
 HEADER = (
     "what",
     "1e9 cells/s, best",
@@ -296,7 +260,7 @@ def main():
     markdown = [
         "# Game of Life: speed",
         "",
-        machine() + ".",
+        machine("numba", "numpy", "scipy", "torch") + ".",
         "",
         f"`python benchmarks/life.py --rounds {options.rounds}`",
         "",
