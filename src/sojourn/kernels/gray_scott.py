@@ -17,6 +17,7 @@ from numba import get_num_threads
 from sojourn.kernels.float_vectors import BYTES, count_tiny_as_zero, restore_mode
 from sojourn.kernels.gray_scott_bands import BOUNDARIES, advance_bands, choose_layout
 from sojourn.kernels.gray_scott_rows import choose_scheme, choose_stencil
+from sojourn.kernels.threads import together
 
 _WORTH_A_THREAD = 1 << 20  # cells times stages
 _kept = threading.local()
@@ -86,14 +87,7 @@ def advance(
         finally:
             restore_mode(mode)
 
-    helpers = [threading.Thread(target=work, args=(worker,)) for worker in range(1, threads)]
-    for helper in helpers:
-        helper.start()
-    try:
-        work(0)
-    finally:
-        for helper in helpers:
-            helper.join()
+    together(work, threads)
     return tuple(x.reshape(u.shape) for x in results)
 
 

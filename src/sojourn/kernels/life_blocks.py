@@ -5,7 +5,6 @@ small, and otherwise eight successive pieces of one band of rows of one board. A
 both ends; so it can advance `halo` generations (a turn) before it needs its neighbours again.
 """
 
-import threading
 import time
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from numba import njit
 from sojourn.kernels.life_generation import frame, generation
 from sojourn.kernels.life_stripes import HEADER, empty_block, fill_block, get_row, put_row
 from sojourn.kernels.life_words import ALIGNMENT, LANES, claim, read_shared, write_shared
+from sojourn.kernels.threads import together
 
 _BLOCK = 80_000  # words: with room to spare in a second-level cache of 1 MiB
 _COLUMN = 2048  # rows: three columns of them fit a first-level cache
@@ -82,14 +82,7 @@ def advance_blocks(words, width, kind, rule, steps, torus, threads):
         while not _work(words, result, kind, rule, steps, layout, space, edges, progress, home, share):
             time.sleep(1e-4)  # another program has the core of the thread that this one waits for
 
-    helpers = [threading.Thread(target=work, args=(worker,)) for worker in range(1, threads)]
-    for helper in helpers:
-        helper.start()
-    try:
-        work(0)
-    finally:
-        for helper in helpers:
-            helper.join()
+    together(work, threads)
     return result
 
 

@@ -29,6 +29,18 @@ def share(work: Callable[[int, int], None], count: int, grain: int) -> None:
             job.result()
 
 
+def together(work: Callable[[int], None], threads: int) -> None:
+    """Calls work(0), ..., work(threads - 1) at once, the first in the caller's own thread; all are done on return."""
+    helpers = [threading.Thread(target=work, args=(worker,)) for worker in range(1, threads)]
+    for helper in helpers:
+        helper.start()
+    try:
+        work(0)
+    finally:
+        for helper in helpers:
+            helper.join()
+
+
 def map_quietly(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """[work(item), ...] on as many threads as Numba may use, each with one PyTorch thread and no gradients.
 
