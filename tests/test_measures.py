@@ -52,5 +52,7 @@ def test_what_cannot_be_compared_is_refused():
     ]:
         with pytest.raises(sj.InputError, match=message):
             sj.vrmse(a, b)
+    with pytest.raises(sj.InputError, match="frames are a Trajectory or an xarray Dataset with the axis time, not int"):
+        sj.vrmse(a, 3)
     with pytest.raises(sj.InputError, match=r"dims=\('z',\): there is no axis 'z'"):
         sj.vrmse(a, a, dims=("z",))

@@ -73,7 +73,12 @@ def _shell_energy(values: np.ndarray, shell: np.ndarray, ndim: int) -> np.ndarra
 
 
 def _dataset(frames: Frames) -> xr.Dataset:
-    return frames.dataset if isinstance(frames, Trajectory) else frames
+    data = frames.dataset if isinstance(frames, Trajectory) else frames
+    if not isinstance(data, xr.Dataset) or "time" not in data.dims:
+        raise InputError(
+            f"frames are a Trajectory or an xarray Dataset with the axis time, not {type(frames).__name__}"
+        )
+    return data
 
 
 def _spacing(data: xr.Dataset, dim: str) -> float:

@@ -136,6 +136,35 @@ def test_chunks_and_ensembles_change_no_bit(scheme):
     np.testing.assert_array_equal(process.advance(third, 0, 60, noise)["v"][0], state["v"][2])
 
 
+@pytest.mark.parametrize("scheme", ["euler", "heun", "rk4"])
+@pytest.mark.parametrize("stencil", ["second", "isotropic", "fourth"])
+@pytest.mark.parametrize(
+    ("shape", "boundary"),
+    [
+        ((40,), "periodic"),
+        ((17, 33), "periodic"),
+        ((20, 19), "neumann"),
+        ((18, 35), "dirichlet"),
+        ((6, 9, 17), "neumann"),
+    ],
+)
+def test_the_explicit_kernel_equals_its_definition(shape, boundary, stencil, scheme):
+    process = sj.GrayScott(
+        shape=shape, boundary=boundary, scheme=scheme, stencil=stencil, dtype="float64", start="fourier", dt=0.25
+    )
+    start = process.initial(2, NOISE)
+    after = run(process, start, 20)
+    assert difference(process.advance(start, 0, 20, NOISE), after) < 1e-13
+    assert difference(after, start) > 1e-3
+
+
+def test_the_explicit_kernel_equals_its_definition_where_rates_vary():
+    field = torch.linspace(0.02, 0.07, 33, dtype=torch.float64).expand(17, 33)
+    process = sj.GrayScott(field, 0.5 * field + 0.03, shape=(17, 33), dtype="float64", start="fourier", dt=0.25)
+    start = process.initial(2, NOISE)
+    assert difference(process.advance(start, 0, 20, NOISE), run(process, start, 20)) < 1e-13
+
+
 @pytest.mark.parametrize("dealias", ["padded", "none"])
 @pytest.mark.parametrize("boundary", ["periodic", "neumann"])
 @pytest.mark.parametrize("shape", [(15,), (10, 12), (6, 7, 8)])
@@ -212,6 +241,7 @@ def test_the_fourier_start_is_a_trigonometric_interpolation():
 
 
 def test_presets():
+    assert sj.GrayScott(shape=[8, 9], extent=[1.0, 2.0]) == sj.GrayScott(shape=(8, 9), extent=(1.0, 2.0))
     assert sj.GrayScott.preset("u-skate").feed_rate == 0.062
     assert all(sj.GrayScott.preset(name).kill_rate == k for name, (_, k) in PRESETS.items())
     with pytest.raises(sj.InputError, match="no Gray-Scott pattern is called 'labyrinth'; there are: gliders, bubbles"):

@@ -79,6 +79,9 @@ class GrayScott(Process):
     time_unit = "1"
 
     def __post_init__(self) -> None:
+        for name in ("shape", "extent"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         checks.check(self)
 
     @classmethod
