@@ -93,10 +93,10 @@ class GrayScottEmulator(Experiment):
         if not self.seconds > 0:
             raise InputError(f"seconds={self.seconds} is not above zero")
         Noise(self.seed + _OTHER_SEED)
+        self._check_memory()
 
     def run(self, run: Run) -> list[str]:
         find_device(self.device)
-        self._check_memory()
         began = time.monotonic()
         data = self._simulate(run, "train", self.trajectories, self.seed)
         tests = self._simulate(run, "test", self.tests, self.seed + _OTHER_SEED)
@@ -126,7 +126,6 @@ class GrayScottEmulator(Experiment):
     def _simulate(self, run: Run, part: str, members: int, seed: int) -> dict[str, Trajectory]:
         """The Well's recipe, stored in the run, by pattern: `members` Gaussian starts, then as many Fourier starts."""
         found = {}
-        flush = torch.set_flush_denormal(True)  # a pattern that dies is slow otherwise
         for pattern in THE_WELL:
             found[pattern] = simulate(
                 truth(pattern, self.side),
@@ -138,8 +137,6 @@ class GrayScottEmulator(Experiment):
                 resume=True,
                 device=self.device,
             )
-        if flush:
-            torch.set_flush_denormal(False)
         return found
 
     def _learn(self, run: Run, name: str, windows: Windows) -> EmulatorNetwork:
@@ -156,13 +153,18 @@ class GrayScottEmulator(Experiment):
         else:
             spent = prepare(network, windows)
             checkpoint.save(ready, dict(network.state_dict()))
-            found = plan(network, windows, self.batch, max(self.seconds - spent, 0.0))
-            records[name] = {"parameters": network.parameter_count, "seconds": round(spent, 2), "plan": found.plain()}
+            records[name] = {"parameters": network.parameter_count, "seconds": round(spent, 2)}
+            if RATES[name] is not None:
+                found = plan(network, windows, self.batch, max(self.seconds - spent, 0.0))
+                records[name]["plan"] = found.plain()
             run.save()
+        rate = RATES[name]
+        if rate is None:
+            return network.eval()
         began = time.monotonic()
         try:
             chosen = Plan(**records[name]["plan"])
-            learn(network, windows, self.batch, chosen, learning_rate=RATES[name], run=run, stage=name)
+            learn(network, windows, self.batch, chosen, learning_rate=rate, run=run, stage=name)
         finally:
             records[name]["seconds"] = round(records[name]["seconds"] + time.monotonic() - began, 2)
             run.save()
@@ -201,16 +203,18 @@ class GrayScottEmulator(Experiment):
             run.save()
             rolls[name] = rolled
         member = list(tests).index(_DRAWN) * 2 * self.tests
-        plans = {name: Plan(**results["training"][name]["plan"]) for name in networks}
+        plans = {name: Plan(**r["plan"]) for name, r in results["training"].items() if "plan" in r}
         label = f"{self.side} x {self.side} points"
-        save(figures.learning({n: run.metrics(n) for n in networks}, plans), folder / "learning.png")
+        if plans:
+            save(figures.learning({n: run.metrics(n) for n in plans}, plans), folder / "learning.png")
         save(figures.horizons(results["evaluation"], list(networks), label), folder / "horizons.png")
         save(figures.frames(rolls, member, f"{_DRAWN}, {label}"), folder / "frames.png")
         save(figures.spectra(rolls, member, min(100, self.rollout), f"{_DRAWN}, {label}"), folder / "spectra.png")
 
 
-RATES = {"splitting": 1e-6, "splitting-mlp": 1e-4, "u-net": 1e-3, "fno": 1e-3}
-"""The networks and their learning rates; the splittings begin at a fit, which larger rates would undo."""
+RATES = {"splitting": None, "splitting-mlp": 1e-4, "u-net": 1e-3, "fno": 1e-3}
+"""The networks and their learning rates. The splitting is fitted by Gauss-Newton alone: 160 steps of Adam at 1e-6 took
+the error of its rollouts from .12 to .21."""
 
 _OTHER_SEED = 2**32
 

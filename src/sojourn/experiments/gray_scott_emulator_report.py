@@ -32,7 +32,7 @@ def closing_lines(results: dict[str, Any], side: int, figures: str) -> list[str]
         "Windows are means over all steps and trajectories, as published. The truth is uniform (variance below 1e-7) "
         f"in {uniform}; VRMSE divides by 1e-7 there. 'living' leaves those steps out.",
         _protocol(side),
-        f"Look at {figures}: learning.png, horizons.png, frames.png, spectra.png.",
+        f"Look at the pictures in {figures}.",
     ]
 
 

@@ -7,7 +7,6 @@ Hard for Neural Networks to Learn the Game of Life" (arXiv 2009.01398).
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -86,10 +85,7 @@ class LifeNetwork(nn.Module):
     @property
     def digest(self) -> str:
         """SHA-256 of the weights, so that a record can say which network it means."""
-        total = hashlib.sha256()
-        for name, tensor in self.state_dict().items():
-            total.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
-        return total.hexdigest()
+        return checkpoint.digest(self.state_dict())
 
     def __repr__(self) -> str:
         return f"LifeNetwork(steps={self.steps}, width={self.width}, weights={self.digest[:12]})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -30,3 +31,11 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118 (not a dict)
     except (FileNotFoundError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read as a checkpoint: {error}") from None
+
+
+def digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of named tensors, so that a record can say which weights it means."""
+    total = hashlib.sha256()
+    for name, tensor in tensors.items():
+        total.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from sojourn.errors import InputError
+from sojourn.training import checkpoint
 
 
 class EmulatorNetwork(nn.Module, ABC):
@@ -59,6 +60,11 @@ class EmulatorNetwork(nn.Module, ABC):
     def parameter_count(self) -> int:
         """Number of trained numbers."""
         return sum(p.numel() for p in self.parameters())
+
+    def __repr__(self) -> str:
+        """Names the weights, so that a trajectory's record says which network made it."""
+        weights = checkpoint.digest(self.state_dict())[:12]
+        return f"{type(self).__name__}(fields={self.field_count}, history={self.history}, weights={weights})"
 
 
 class FramesNetwork(EmulatorNetwork):

@@ -45,7 +45,7 @@ def shoot(network: Splitting, frames: torch.Tensor) -> None:
         system = fit.linearise(theta, context, residual, s)
         for _ in range(8):
             d_theta, d_context = _solve(*system, damping)
-            tried = theta + d_theta, context + d_context
+            tried = theta + d_theta.to(theta), context + d_context.to(theta)
             after = fit.residual(*tried)
             if float(_cost(after, s)) < before:  # not so where it overflowed
                 (theta, context), residual, damping = tried, after, max(damping / 4, 1e-9)
@@ -129,4 +129,4 @@ def _solve(tt, tc, cc, gt, gc, damping: float) -> tuple[torch.Tensor, torch.Tens
     right = gt - torch.einsum("bqp,bps,bs->q", tc, inverse, gc)
     theta = -torch.linalg.solve(left, right)
     context = -(inverse @ (gc + torch.einsum("bqp,q->bp", tc, theta))[..., None])[..., 0]
-    return theta.float(), context.float()
+    return theta, context

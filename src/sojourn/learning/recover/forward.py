@@ -42,15 +42,9 @@ def steps_between(solver: GrayScott, gap: float) -> tuple[float, int]:
 
 def advance(process: GrayScott, y: np.ndarray, steps: int) -> np.ndarray | None:
     """y (ensemble, 2, *shape) after `steps` steps; None if it did not stay finite."""
-    threads = torch.get_num_threads()
-    if process.scheme == "etdrk4":  # threads that wait for each other cost more than they save on small grids
-        torch.set_num_threads(1)
-    try:
-        state = {"u": torch.from_numpy(y[:, 0].copy()), "v": torch.from_numpy(y[:, 1].copy())}
-        with torch.no_grad():
-            state = process.advance(state, 0, steps, Noise(0))
-    finally:
-        torch.set_num_threads(threads)
+    state = {"u": torch.from_numpy(y[:, 0].copy()), "v": torch.from_numpy(y[:, 1].copy())}
+    with torch.no_grad():
+        state = process.advance(state, 0, steps, Noise(0))
     found = np.stack([state["u"].numpy(), state["v"].numpy()], axis=1)
     return found if np.isfinite(found).all() else None
 
