@@ -75,21 +75,43 @@ class Noise:
         """
         return self._draw("normal", t, ensemble, shape, dtype, device)
 
-    def _draw(self, kind, t, ensemble, shape, dtype, device) -> torch.Tensor:
+    def sequence(
+        self,
+        k: int,
+        ensemble: int,
+        n: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """Standard normals k n, ..., k n + n - 1 of every member's own endless sequence; shape (ensemble, n).
+
+        Four of them come from one block of the generator, block k n // 4 first; so where a step needs one number, none of
+        the four is thrown away. Step 0 of `normal` draws from the same blocks: use a stream of its own, by `split`.
+        """
+        first, end = k * n // 4, -(-(k + 1) * n // 4)
+        if not 0 <= first <= end < 2**32:
+            raise InputError(f"k={k} with n={n} is beyond the sequence's 2^34 numbers")
+        return self._draw("normal", 0, ensemble, (4 * (end - first),), dtype, device, first)[:, k * n - 4 * first :][
+            :, :n
+        ]
+
+    def _draw(self, kind, t, ensemble, shape, dtype, device, first_block=0) -> torch.Tensor:
         if not 0 <= t <= _MASK:
             raise InputError(f"step t={t} is not in [0, 2^32); the noise counts steps in 32 bits")
         n = math.prod(shape)
         if torch.device(device).type == "cpu":
-            flat = self._draw_numba(kind, t, ensemble, n, dtype)
+            flat = self._draw_numba(kind, t, ensemble, n, dtype, first_block)
         else:
-            flat = self.draw_torch(kind, t, ensemble, n, dtype, device)
+            flat = self.draw_torch(kind, t, ensemble, n, dtype, device, first_block)
         return flat.reshape(ensemble, *shape)
 
-    def _draw_numba(self, kind: str, t: int, ensemble: int, n: int, dtype: torch.dtype) -> torch.Tensor:
+    def _draw_numba(
+        self, kind: str, t: int, ensemble: int, n: int, dtype: torch.dtype, first_block: int
+    ) -> torch.Tensor:
         from sojourn.kernels import philox as kernel
 
         words = np.empty((ensemble, n + n % 2 if kind == "normal" else n), np.uint32)
-        kernel.fill_words(words, t, self.first_member, self.stream, self.seed)
+        kernel.fill_words(words, t, self.first_member, self.stream, self.seed, first_block)
         if kind == "words":
             return torch.from_numpy(words.astype(np.int64))
         if kind == "uniform":
@@ -98,9 +120,11 @@ class Noise:
         kernel.box_muller(words, out)
         return torch.from_numpy(out).to(dtype)
 
-    def draw_torch(self, kind: str, t: int, ensemble: int, n: int, dtype: torch.dtype, device) -> torch.Tensor:
+    def draw_torch(
+        self, kind: str, t: int, ensemble: int, n: int, dtype: torch.dtype, device, first_block: int = 0
+    ) -> torch.Tensor:
         """The PyTorch form of a draw, shape (ensemble, n), on any device; the Numba kernels are held equal to it."""
-        block = torch.arange((n + 3) // 4, device=device)
+        block = torch.arange((n + 3) // 4, device=device) + first_block
         member = torch.arange(ensemble, device=device) + self.first_member
         counter = torch.stack(
             [

@@ -34,11 +34,11 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-def fill_words(out, step, first_member, stream, seed):
-    """Fills out (ensemble, n) uint32; word j of a member is word j % 4 of block j // 4."""
+def fill_words(out, step, first_member, stream, seed, first_block=0):
+    """Fills out (ensemble, n) uint32; word j of a member is word j % 4 of block first_block + j // 4."""
     key = uint32(seed & 0xFFFFFFFF), uint32(seed >> 32)
     blocks = out.shape[0] * ((out.shape[1] + 3) // 4)
-    counter = uint32(step), uint32(first_member), uint32(stream)
+    counter = uint32(first_block), uint32(step), uint32(first_member), uint32(stream)
     share(lambda begin, end: _words(out, *counter, *key, begin, end), blocks, _GRAIN)
 
 
@@ -49,12 +49,12 @@ def box_muller(words, out):
 
 
 @njit(cache=True, nogil=True)
-def _words(out, step, first_member, stream, k0, k1, begin, end):
+def _words(out, first_block, step, first_member, stream, k0, k1, begin, end):
     n = out.shape[1]
     blocks = (n + 3) // 4
     for place in range(begin, end):
         i, b = divmod(place, blocks)
-        w = philox(uint32(b), step, uint32(first_member + uint32(i)), stream, k0, k1)
+        w = philox(uint32(first_block + b), step, uint32(first_member + uint32(i)), stream, k0, k1)
         for j in range(min(4, n - 4 * b)):
             out[i, 4 * b + j] = w[j]
 

@@ -1,0 +1,409 @@
+"""An Ito process in symbols: dX_i = a_i(t, X) dt + sum_k B_ik(t, X) dW_k + sum_l c_il(t, X, Y) dN_l.
+
+Everything else in this room is a function of it; the methods here are the short way to call them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from sojourn.calculus.noises import Brownian, check_correlation
+from sojourn.errors import InputError
+from sojourn.processes.ito.coefficients import Coefficients
+
+if TYPE_CHECKING:
+    from sojourn.calculus.differential import Differential
+    from sojourn.calculus.girsanov import ChangeOfMeasure
+    from sojourn.calculus.laws import Law
+    from sojourn.calculus.martingales import MartingaleTest
+    from sojourn.calculus.moments import MomentEquations
+    from sojourn.calculus.one_dimensional import Transformed
+    from sojourn.calculus.steps import Derived
+    from sojourn.calculus.stratonovich import StratonovichProcess
+    from sojourn.calculus.taylor import ItoTaylor
+    from sojourn.processes.ito.discretised import Discretised
+
+
+class ItoProcess:
+    """A diffusion, with jumps where asked for, of one state or several.
+
+    Args:
+        state: the symbol of the state, or several for a system.
+        drift: a(t, X), an expression; one for each state of a system.
+        diffusion: Brownian motion -> what it moves the state by: an expression, or one for each state.
+        initial: the value at time 0; one for each state of a system. It may be a symbol.
+        jumps: Poisson process -> the size of its jumps; as `diffusion`.
+        values: numbers for parameters, by name; better given by calling: `X(mu=0.05)`.
+
+    The symbol named t is time. For one state `drift`, `initial` and the values of `diffusion` and `jumps` are expressions,
+    for a system they are column vectors.
+    """
+
+    def __init__(
+        self,
+        state: sp.Symbol | Sequence[sp.Symbol],
+        drift: Any,
+        diffusion: Mapping[Brownian, Any],
+        *,
+        initial: Any = None,
+        jumps: Mapping[Any, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.scalar = isinstance(state, sp.Symbol)
+        self.states: tuple[sp.Symbol, ...] = (state,) if isinstance(state, sp.Symbol) else tuple(state)
+        if not self.states or not all(isinstance(s, sp.Symbol) for s in self.states):
+            raise InputError(f"state={state!r} is not a symbol or several; make them with symbols('S')")
+        if len({s.name for s in self.states}) < len(self.states):
+            raise InputError(f"states {self.states} need different names")
+        for noise in diffusion:
+            if not isinstance(noise, Brownian):
+                raise InputError(f"diffusion names {noise!r}, which is no Brownian motion; make one with brownian('W')")
+        self.noises: tuple[Brownian, ...] = tuple(diffusion)
+        self.drifts = self._vector("drift", drift)
+        self.columns = {W: self._vector(f"diffusion of {W}", b) for W, b in diffusion.items()}
+        self.jump_columns = {N: self._vector(f"jump of {N}", c) for N, c in (jumps or {}).items()}
+        self.starts = None if initial is None else self._vector("initial", initial)
+        self.values = dict(values or {})
+        self.time = self._find_time()
+        self._check()
+
+    # ------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def drift(self) -> Any:
+        """a: an expression, or a column vector."""
+        return self._shown(self.drifts)
+
+    @property
+    def diffusion(self) -> dict[Brownian, Any]:
+        """Brownian motion -> its column of B."""
+        return {W: self._shown(column) for W, column in self.columns.items()}
+
+    @property
+    def jumps(self) -> dict[Any, Any]:
+        """Poisson process -> the jumps it causes."""
+        return {N: self._shown(column) for N, column in self.jump_columns.items()}
+
+    @property
+    def initial(self) -> Any:
+        """The value at time 0, or None."""
+        return None if self.starts is None else self._shown(self.starts)
+
+    @property
+    def state(self) -> Any:
+        """The symbol of the state; of a system, a tuple of them."""
+        return self.states[0] if self.scalar else self.states
+
+    @property
+    def parameters(self) -> tuple[sp.Symbol, ...]:
+        """Symbols that are neither a state, nor time, nor a noise: those that may be given numbers; sorted by name."""
+        own = {*self.states, self.time}
+        return tuple(
+            sorted((s for s in self._symbols() - own if not self._is_noise(s)), key=lambda symbol: symbol.name)
+        )
+
+    def correlation(self) -> sp.Matrix:
+        """rho, in the order of `noises`."""
+        return sp.Matrix(len(self.noises), len(self.noises), lambda i, j: self.noises[i].correlation(self.noises[j]))
+
+    def covariance(self) -> sp.Matrix:
+        """B rho B^T: d[X_i, X_k]/dt of the continuous part."""
+        if not self.noises:
+            return sp.zeros(len(self.states), len(self.states))
+        B = sp.Matrix.hstack(*(sp.Matrix(self.columns[W]) for W in self.noises))
+        return B * self.correlation() * B.T
+
+    # ------------------------------------------------------------------------------------------- numbers for symbols
+
+    def __call__(self, **values: Any) -> ItoProcess:
+        """The same process with numbers for some parameters; a number may be a tensor that asks for its gradient.
+
+        Raises:
+            InputError: there is no such parameter, or correlations become impossible.
+        """
+        known = {symbol.name for symbol in self.parameters}
+        for name in values:
+            if name not in known:
+                raise InputError(f"the process has no parameter {name!r}; it has {', '.join(sorted(known)) or 'none'}")
+        return self._with(values={**self.values, **values})
+
+    def numeric(self) -> ItoProcess:
+        """The process with the given numbers in the places of their symbols; tensors stay symbols."""
+        numbers = {s: sp.sympify(v) for s, v in self.given().items() if isinstance(v, (int, float, sp.Expr))}
+        return self.subs(numbers) if numbers else self
+
+    def given(self) -> dict[sp.Symbol, Any]:
+        """Symbol -> the value it was given."""
+        return {s: self.values[s.name] for s in self.parameters if s.name in self.values}
+
+    def subs(self, places: Mapping[sp.Symbol, Any]) -> ItoProcess:
+        """The process with expressions in the places of parameters."""
+        from sojourn.calculus.noises import substitute
+
+        def put(vector: Sequence[sp.Expr]) -> list[sp.Expr]:
+            return [e.subs(places) for e in vector]
+
+        renamed = substitute(self.noises, places)
+        gone = {s.name for s in places}
+        return self._with(
+            drift=put(self.drifts),
+            diffusion={renamed[W]: put(column) for W, column in self.columns.items()},
+            jumps={N: put(column) for N, column in self.jump_columns.items()},
+            initial=None if self.starts is None else put(self.starts),
+            values={name: value for name, value in self.values.items() if name not in gone},
+        )
+
+    # ------------------------------------------------------------------------------------------------- its calculus
+
+    def of(self, f: Any) -> Differential:
+        """df(t, X) by Ito's chain rule; `.drift`, `.diffusion`, `.jumps`, `.steps`. See `differential.chain`."""
+        from sojourn.calculus.differential import chain
+
+        return chain(self, f)
+
+    def product(self, other: ItoProcess) -> Differential:
+        """d(XY) = X dY + Y dX + d[X, Y]. See `differential.product`."""
+        from sojourn.calculus.differential import product
+
+        return product(self, other)
+
+    def quotient(self, other: ItoProcess) -> Differential:
+        """d(X/Y) = dX/Y - X dY/Y^2 - d[X, Y]/Y^2 + X d[Y]/Y^3. See `differential.quotient`."""
+        from sojourn.calculus.differential import quotient
+
+        return quotient(self, other)
+
+    def covariation(self, other: ItoProcess | None = None) -> Derived:
+        """d[X, Y]/dt of the continuous parts; of X with itself where no other is given. See `differential.covariation`."""
+        from sojourn.calculus.differential import covariation
+
+        return covariation(self, self if other is None else other)
+
+    def to_stratonovich(self) -> StratonovichProcess:
+        """The same process as dX = a' dt + B o dW; `.to_ito()` goes back. See `stratonovich`."""
+        from sojourn.calculus.stratonovich import from_ito
+
+        return from_ito(self)
+
+    def girsanov(self, theta: Mapping[Brownian, Any]) -> ChangeOfMeasure:
+        """The process under the measure that makes dW + theta dt a Brownian motion. See `girsanov`."""
+        from sojourn.calculus.girsanov import change_measure
+
+        return change_measure(self, theta)
+
+    def doleans_dade(self) -> Derived:
+        """The stochastic exponential of X: exp(X - X_0 - [X]/2). See `martingales`."""
+        from sojourn.calculus.martingales import doleans_dade
+
+        return doleans_dade(self)
+
+    def is_martingale(self, f: Any = None) -> MartingaleTest:
+        """Whether f(t, X), by default X, has no drift. See `martingales.martingale_test`."""
+        from sojourn.calculus.martingales import martingale_test
+
+        return martingale_test(self, self.state if f is None else f)
+
+    def generator(self, f: Any) -> Derived:
+        """(Lf)(x) = a . grad f + 1/2 B rho B^T : hess f, and jumps; f_t too where f depends on t. See `generator`."""
+        from sojourn.calculus.generator import generator
+
+        return generator(self, f)
+
+    def adjoint(self, p: Any) -> Derived:
+        """L* p = -div(a p) + 1/2 sum_ik d_i d_k ((B rho B^T)_ik p). See `generator`."""
+        from sojourn.calculus.generator import adjoint
+
+        return adjoint(self, p)
+
+    def kolmogorov_backward(self, u: Any = "u") -> Derived:
+        """u_t + Lu = 0 with its terminal condition. See `kolmogorov`."""
+        from sojourn.calculus.kolmogorov import backward
+
+        return backward(self, u)
+
+    def kolmogorov_forward(self, p: Any = "p") -> Derived:
+        """p_t = L* p, the Fokker-Planck equation, with its flux and boundary conditions. See `kolmogorov`."""
+        from sojourn.calculus.kolmogorov import forward
+
+        return forward(self, p)
+
+    def feynman_kac(self, payoff: Any, *, discount: Any = 0, source: Any = 0, u: Any = "u") -> Derived:
+        """The equation of E[exp(-int r) payoff(X_T) + int exp(-int r) source ds | X_t = x]. See `kolmogorov`."""
+        from sojourn.calculus.kolmogorov import feynman_kac
+
+        return feynman_kac(self, payoff, discount=discount, source=source, u=u)
+
+    def moments(self, order: int = 2) -> MomentEquations:
+        """dE[X^k]/dt for all |k| <= order, and whether they close. See `moments`."""
+        from sojourn.calculus.moments import moment_equations
+
+        return moment_equations(self, order)
+
+    def solve(self) -> Derived:
+        """The explicit solution of a linear SDE. See `linear`."""
+        from sojourn.calculus.linear import solve
+
+        return solve(self)
+
+    def scale_function(self, reference: Any = None) -> Derived:
+        """s(x) with L s = 0, for one state. See `one_dimensional`."""
+        from sojourn.calculus.one_dimensional import scale_function
+
+        return scale_function(self, reference)
+
+    def speed_density(self, reference: Any = None) -> Derived:
+        """m(x) = 2 / (B^2 s'), for one state. See `one_dimensional`."""
+        from sojourn.calculus.one_dimensional import speed_density
+
+        return speed_density(self, reference)
+
+    def lamperti(self, name: str = "Y") -> Transformed:
+        """The process Y = int dx / B, whose noise has coefficient 1, for one state. See `one_dimensional`."""
+        from sojourn.calculus.one_dimensional import lamperti
+
+        return lamperti(self, name)
+
+    def law(self, t: Any = None) -> Law:
+        """The exact law of X_t, where it is known: Brownian motion, OU, GBM, CIR, Bessel, bridge. See `laws`."""
+        from sojourn.calculus.laws import law
+
+        return law(self, self.time if t is None else t)
+
+    def commutes(self) -> Derived:
+        """Whether the noise commutes: all brackets Lj B_k - Lk B_j. See `taylor`."""
+        from sojourn.calculus.taylor import commutativity
+
+        return commutativity(self)
+
+    def ito_taylor(self, order: Any = sp.Rational(3, 2)) -> ItoTaylor:
+        """The coefficients of the Ito-Taylor expansion up to a strong order. See `taylor`."""
+        from sojourn.calculus.taylor import ito_taylor
+
+        return ito_taylor(self, order)
+
+    def reverse(self, score: Any = None) -> ItoProcess:
+        """The process in reverse time, dx = [a - div(BB^T) - BB^T grad log p] dt + B dW. See `reverse`."""
+        from sojourn.calculus.reverse import reverse
+
+        return reverse(self, score)
+
+    def latex(self) -> str:
+        """The equations in LaTeX."""
+        from sojourn.calculus.show import latex
+
+        return latex(self)
+
+    def typst(self) -> str:
+        """The equations in Typst's mathematics."""
+        from sojourn.calculus.show import typst
+
+        return typst(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    # ---------------------------------------------------------------------------------------------------- simulation
+
+    def coefficients(self) -> Coefficients:
+        """a and B for independent Brownian motions: B times a square root of the correlations."""
+        from sojourn.calculus.noises import square_root
+
+        if self.jump_columns:
+            raise InputError(
+                f"jumps of {', '.join(map(str, self.jump_columns))} are not simulated; leave them out, or use the calculus"
+            )
+        L = square_root(self.correlation())
+        rows = [[self.columns[W][i] for W in self.noises] for i in range(len(self.states))]
+        B = (sp.Matrix(rows) * L) if self.noises else sp.zeros(len(self.states), 1)
+        keep = [j for j in range(B.shape[1]) if any(B[i, j] != 0 for i in range(B.shape[0]))] or [0]
+        diffusion = tuple(tuple(B[i, j] for j in keep) for i in range(B.shape[0]))
+        return Coefficients(self.time, self.states, self.drifts, diffusion, self.parameters)
+
+    def discretise(self, dt: float, scheme: str = "euler", **options: Any) -> Discretised:
+        """The process in steps of `dt`, for `simulate`; see `sojourn.processes.ito.discretised.Discretised`."""
+        from sojourn.processes.ito.discretised import Discretised
+
+        coefficients = self.coefficients()
+        start: dict[str, Any] = {}
+        for symbol, value in zip(self.states, self.starts or (), strict=False):
+            value = self.values.get(value.name, value) if isinstance(value, sp.Symbol) else value
+            start[symbol.name] = float(value) if isinstance(value, sp.Expr) and value.is_number else value
+        return Discretised(coefficients, dict(self.values), start, dt=dt, scheme=scheme, **options)
+
+    # ------------------------------------------------------------------------------------------------------- private
+
+    def __repr__(self) -> str:
+        from sojourn.calculus.show import text
+
+        return text(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ItoProcess) and self._data() == other._data()
+
+    def __hash__(self) -> int:
+        return hash(self.states + self.drifts)
+
+    def _data(self) -> tuple[Any, ...]:
+        return self.scalar, self.states, self.drifts, self.columns, self.jump_columns, self.starts, self.values
+
+    def _with(self, **changes: Any) -> ItoProcess:
+        parts = {
+            "drift": list(self.drifts),
+            "diffusion": {W: list(c) for W, c in self.columns.items()},
+            "jumps": {N: list(c) for N, c in self.jump_columns.items()},
+            "initial": None if self.starts is None else list(self.starts),
+            "values": self.values,
+        }
+        parts |= changes
+        if self.scalar:
+            parts["drift"] = parts["drift"][0]
+            parts["diffusion"] = {W: c[0] for W, c in parts["diffusion"].items()}
+            parts["jumps"] = {N: c[0] for N, c in parts["jumps"].items()}
+            parts["initial"] = None if parts["initial"] is None else parts["initial"][0]
+        return ItoProcess(self.state, **parts)
+
+    def _vector(self, what: str, value: Any) -> tuple[sp.Expr, ...]:
+        listed = list(value) if isinstance(value, (Sequence, sp.MatrixBase)) else [value]
+        if len(listed) != len(self.states):
+            raise InputError(f"{what} has {len(listed)} entries; {len(self.states)} states need {len(self.states)}")
+        try:
+            return tuple(sp.sympify(v, strict=True) for v in listed)
+        except sp.SympifyError:
+            raise InputError(f"{what}={value!r} is not an expression in symbols and numbers") from None
+
+    def _shown(self, vector: tuple[sp.Expr, ...]) -> Any:
+        return vector[0] if self.scalar else sp.Matrix(vector)
+
+    def _symbols(self) -> set[Any]:
+        vectors = [self.drifts, self.starts or (), *self.columns.values(), *self.jump_columns.values()]
+        found = {s for vector in vectors for e in vector for s in e.free_symbols}
+        return found.union(*(W.correlation(V).free_symbols for W in self.noises for V in self.noises))
+
+    def _find_time(self) -> sp.Symbol:
+        called = {s for s in self._symbols() if s.name == "t"}
+        if len(called) > 1:
+            raise InputError("two different symbols are called t; make it once, with symbols('t', positive=True)")
+        return called.pop() if called else sp.Symbol("t", positive=True)
+
+    def _is_noise(self, symbol: Any) -> bool:
+        return isinstance(symbol, Brownian) or symbol in self.jump_columns
+
+    def _check(self) -> None:
+        names = [W.name for W in self.noises]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"two Brownian motions share a name in {', '.join(names)}; make them in one call of brownian"
+            )
+        if self.time in self.states:
+            raise InputError("t is time, and cannot be a state; call the state otherwise")
+        for s in self._symbols():
+            if isinstance(s, Brownian):
+                raise InputError(
+                    f"{s} stands in a coefficient; make it a state: ItoProcess([..., B], diffusion={{{s}: [..., 1]}})"
+                )
+        if self.values and self.noises:
+            numbers = {s: v for s, v in self.given().items() if isinstance(v, (int, float))}
+            check_correlation(sp.ImmutableMatrix(self.correlation().subs(numbers)), tuple(names))

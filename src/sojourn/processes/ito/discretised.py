@@ -1,0 +1,138 @@
+"""An Ito SDE stepped by a scheme, as a process: one declaration gives the PyTorch step and the fast kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import sympy as sp
+import torch
+
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.process import Field, Process, State
+from sojourn.processes.ito import increments as inc
+from sojourn.processes.ito.coefficients import Coefficients
+from sojourn.processes.ito.printing import torch_step
+from sojourn.processes.ito.program import Program, record
+from sojourn.processes.ito.schemes import find
+from sojourn.processes.ito.schemes.scheme import Scheme
+
+_BROWNIAN = "brownian"
+
+
+@dataclass(frozen=True)
+class Discretised(Process):
+    """dX = a(t, X) dt + B(t, X) dW, stepped by `scheme`.
+
+    The Brownian path belongs to the seed and the member, not to the scheme: with `substeps=n`, a step of `dt` follows the
+    sum of n increments of dt / n, which are those that a process of that dt (and substeps=1) would see.
+
+    Args:
+        coefficients: a and B.
+        parameters: a number for every parameter by name; or a tensor, of one number or one a member, which may ask for
+            its gradient.
+        start: where every state begins, by name; a number or a tensor of one a member.
+        dt: time step.
+        scheme: a name from `schemes`.
+        substeps: increments to a step.
+        dtype: "float64" or "float32".
+
+    State: one field a state symbol, (ensemble,).
+    """
+
+    coefficients: Coefficients
+    parameters: Mapping[str, Any]
+    start: Mapping[str, Any]
+    dt: float = 0.01
+    scheme: str = "euler"
+    substeps: int = 1
+    dtype: Literal["float64", "float32"] = "float64"
+
+    time_unit = "1"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.dt, (int, float)) and 0 < self.dt < float("inf")):
+            raise InputError(f"dt={self.dt} is not a positive number")
+        if not (isinstance(self.substeps, int) and self.substeps >= 1):
+            raise InputError(f"substeps={self.substeps} is not a whole number of 1 or more")
+        if self.dtype not in ("float64", "float32"):
+            raise InputError(f"dtype={self.dtype!r} is not float64 or float32")
+        for symbol in self.coefficients.parameters:
+            if symbol.name not in self.parameters:
+                raise InputError(
+                    f"the SDE depends on {symbol}, which has no value; give it one, such as X({symbol}=1.0)"
+                )
+        self.method.check(self.coefficients)
+        if self.substeps > 1 and self.method.kind == "WV":
+            raise InputError(f"scheme={self.scheme!r} is right in law only and cannot follow a path; use substeps=1")
+
+    @property
+    def method(self) -> Scheme:
+        """The scheme itself: its orders, what it needs, where it is from."""
+        return find(self.scheme)
+
+    @cached_property
+    def program(self) -> Program:
+        """The step in symbols."""
+        return _program(self.scheme, self.coefficients)
+
+    @cached_property
+    def levy_terms(self) -> int:
+        """Terms of the Levy areas' series."""
+        return inc.levy_terms(self.coefficients.noises, self.dt / self.substeps)
+
+    def fields(self) -> dict[str, Field]:
+        return {s.name: Field((), (), getattr(torch, self.dtype), "1", s.name) for s in self.coefficients.states}
+
+    def initial(self, ensemble: int, noise: Noise) -> State:
+        state = {}
+        for symbol in self.coefficients.states:
+            if symbol.name not in self.start:
+                raise InputError(f"no initial value of {symbol}; give one: ItoProcess(..., initial=...), or a state")
+            value = torch.as_tensor(self.start[symbol.name], dtype=getattr(torch, self.dtype))
+            if value.ndim and value.shape != (ensemble,):
+                raise InputError(f"initial {symbol} has shape {tuple(value.shape)}; needed is () or ({ensemble},)")
+            state[symbol.name] = value.expand(ensemble).clone()
+        return state
+
+    def step(self, state: State, t: int, noise: Noise) -> State:
+        x = [state[symbol.name] for symbol in self.coefficients.states]
+        dtype, device = x[0].dtype, x[0].device
+        p = [torch.as_tensor(self.parameters[s.name], dtype=dtype, device=device) for s in self.coefficients.parameters]
+        w = self.increments(t, len(x[0]), noise, dtype, device).values
+        time = torch.tensor(t * self.dt, dtype=dtype)
+        new = torch_step(self.program)(time, self.dt, p, x, w)
+        return {
+            symbol.name: torch.as_tensor(value, dtype=dtype).expand(len(x[0]))
+            for symbol, value in zip(self.coefficients.states, new, strict=True)
+        }
+
+    def increments(self, t: int, ensemble: int, noise: Noise, dtype: torch.dtype, device: Any) -> inc.Increments:
+        """What step t sees of the Brownian motion; each value (ensemble,)."""
+        kind, m, h = self.method.kind, self.coefficients.noises, self.dt / self.substeps
+        count = inc.normals(kind, m, self.levy_terms)
+        source, total = stream(noise), None
+        for k in range(t * self.substeps, (t + 1) * self.substeps):
+            xi = source.sequence(k, ensemble, count, dtype, device).unbind(1)
+            part = inc.from_normals(kind, m, self.levy_terms, xi, h, h**0.5, _sign)
+            total = part if total is None else inc.join(total, part, h)
+        assert total is not None
+        return total
+
+
+@lru_cache(maxsize=64)
+def stream(noise: Noise) -> Noise:
+    """The stream of the Brownian motion under a process's noise."""
+    return noise.split(_BROWNIAN)
+
+
+@lru_cache(maxsize=256)
+def _program(scheme: str, coefficients: Coefficients) -> Program:
+    return record(find(scheme), coefficients)
+
+
+def _sign(x: torch.Tensor) -> torch.Tensor:
+    return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))

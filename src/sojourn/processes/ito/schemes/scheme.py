@@ -1,0 +1,35 @@
+"""What a scheme is: its step, its orders of convergence, and what it asks of an SDE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sojourn.processes.ito.coefficients import Coefficients
+from sojourn.processes.ito.increments import Increments, Kind
+
+Step = Callable[[Any, Any, list[Any], Any, Increments], list[Any]]
+"""step(sde, t, x, h, increments) -> the new x: arithmetic on a list of d numbers, tensors or symbols."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One numerical scheme.
+
+    Args:
+        name: what a user calls it.
+        step: the step.
+        kind: which increments it needs; see `increments`.
+        strong, weak: orders of convergence for the SDEs that it accepts.
+        reference: where it is from.
+        check: raises InputError where the SDE is not one that the scheme is for.
+    """
+
+    name: str
+    step: Step
+    kind: Kind
+    strong: float
+    weak: float
+    reference: str
+    check: Callable[[Coefficients], None] = lambda coefficients: None
