@@ -17,7 +17,7 @@ import zarr
 import sojourn
 from sojourn.errors import InputError
 from sojourn.noise import Noise
-from sojourn.observers import NonFiniteError, Observer, ProgressBar, find_non_finite
+from sojourn.observers import NonFiniteError, Observer, ProgressBar, find_non_finite, first_non_finite
 from sojourn.process import Process, State, state_bytes
 from sojourn.trajectory import MemoryWriter, StoreWriter, Trajectory
 
@@ -159,13 +159,15 @@ def _keep_the_last_finite(process, state, step, end, noise, writer) -> None:
             end = middle
         else:
             state, step = later, middle
-    found = find_non_finite(process.advance(state, step, 1, noise))
+    after = process.advance(state, step, 1, noise)
+    where = first_non_finite(after)
     if step > saved:
         writer.write_between(state, step)
-    remedy = f"lower dt={process.dt}, or" if isinstance(process.dt, float) else "lower"
+    reason = process.diagnose(state, step, where[1]) if where else ""
+    lower = f"lower dt={process.dt}, or" if isinstance(process.dt, float) else "lower"
     raise NonFiniteError(
-        f"{found} after step {end}; the state after step {step} is kept as the last frame; "
-        f"{remedy} the size of the parameters"
+        f"{find_non_finite(after)} after step {end}; the state after step {step} is kept as the last frame; "
+        f"{reason or f'{lower} the size of the parameters'}"
     )
 
 

@@ -64,10 +64,16 @@ class NonFiniteError(FloatingPointError):
 
 def find_non_finite(state: State) -> str | None:
     """The first NaN or infinity of a state in words, field, member and place; None if all is finite."""
+    found = first_non_finite(state)
+    return None if found is None else "field {!r} of member {} is not finite at {}".format(*found)
+
+
+def first_non_finite(state: State) -> tuple[str, int, tuple[int, ...]] | None:
+    """Field, member and place of the first NaN or infinity of a state."""
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             member, *place = torch.nonzero(~torch.isfinite(value))[0].tolist()
-            return f"field {name!r} of member {member} is not finite at {tuple(place)}"
+            return name, member, tuple(place)
     return None
 
 

@@ -62,6 +62,10 @@ class Process(ABC):
             state = self.step(state, k, noise)
         return state
 
+    def diagnose(self, state: State, t: int, member: int) -> str:
+        """Why step `t` took this finite state out of the numbers at `member`, and the remedy; empty if it cannot tell."""
+        return ""
+
     def check(self, state: State) -> None:
         """Raises InputError unless `state` has this process's fields, in shape and type."""
         expected = self.fields()

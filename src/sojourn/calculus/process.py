@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from sojourn.calculus.noises import Brownian, check_correlation
+from sojourn.calculus.noises import Brownian, Poisson, check_correlation
 from sojourn.errors import InputError
 from sojourn.processes.ito.coefficients import Coefficients
 
@@ -61,6 +61,11 @@ class ItoProcess:
         for noise in diffusion:
             if not isinstance(noise, Brownian):
                 raise InputError(f"diffusion names {noise!r}, which is no Brownian motion; make one with brownian('W')")
+        for noise in jumps or {}:
+            if not isinstance(noise, Poisson):
+                raise InputError(
+                    f"jumps name {noise!r}, which is no Poisson process; make one with poisson('N', rate=...)"
+                )
         self.noises: tuple[Brownian, ...] = tuple(diffusion)
         self.drifts = self._vector("drift", drift)
         self.columns = {W: self._vector(f"diffusion of {W}", b) for W, b in diffusion.items()}
@@ -146,12 +151,12 @@ class ItoProcess:
         def put(vector: Sequence[sp.Expr]) -> list[sp.Expr]:
             return [e.subs(places) for e in vector]
 
-        renamed = substitute(self.noises, places)
+        renamed = substitute((*self.noises, *self.jump_columns), places)
         gone = {s.name for s in places}
         return self._with(
             drift=put(self.drifts),
             diffusion={renamed[W]: put(column) for W, column in self.columns.items()},
-            jumps={N: put(column) for N, column in self.jump_columns.items()},
+            jumps={renamed[N]: put(column) for N, column in self.jump_columns.items()},
             initial=None if self.starts is None else put(self.starts),
             values={name: value for name, value in self.values.items() if name not in gone},
         )
@@ -366,7 +371,8 @@ class ItoProcess:
         return ItoProcess(self.state, **parts)
 
     def _vector(self, what: str, value: Any) -> tuple[sp.Expr, ...]:
-        listed = list(value) if isinstance(value, (Sequence, sp.MatrixBase)) else [value]
+        several = isinstance(value, (Sequence, sp.MatrixBase)) and not isinstance(value, str)
+        listed = list(value) if several else [value]
         if len(listed) != len(self.states):
             raise InputError(f"{what} has {len(listed)} entries; {len(self.states)} states need {len(self.states)}")
         try:
@@ -380,6 +386,8 @@ class ItoProcess:
     def _symbols(self) -> set[Any]:
         vectors = [self.drifts, self.starts or (), *self.columns.values(), *self.jump_columns.values()]
         found = {s for vector in vectors for e in vector for s in e.free_symbols}
+        found -= {N.mark for N in self.jump_columns}
+        found = found.union(*(N.parameters for N in self.jump_columns))
         return found.union(*(W.correlation(V).free_symbols for W in self.noises for V in self.noises))
 
     def _find_time(self) -> sp.Symbol:

@@ -104,11 +104,32 @@ class Discretised(Process):
         p = [torch.as_tensor(self.parameters[s.name], dtype=dtype, device=device) for s in self.coefficients.parameters]
         w = self.increments(t, len(x[0]), noise, dtype, device).values
         time = torch.tensor(t * self.dt, dtype=dtype)
-        new = torch_step(self.program)(time, self.dt, p, x, w)
+        new = torch_step(self.program)(time, torch.tensor(self.dt, dtype=dtype), p, x, w)
         return {
             symbol.name: torch.as_tensor(value, dtype=dtype).expand(len(x[0]))
             for symbol, value in zip(self.coefficients.states, new, strict=True)
         }
+
+    def diagnose(self, state: State, t: int, member: int) -> str:
+        """Names a root, logarithm or power that is not real where the path has gone."""
+        c = self.coefficients
+        places: dict[Any, float] = {s: float(state[s.name][member]) for s in c.states}
+        places[c.time] = t * self.dt
+        for symbol in c.parameters:
+            value = torch.as_tensor(self.parameters[symbol.name]).expand(len(state[c.states[0].name]))
+            places[symbol] = float(value[member])
+        for coefficient in (*c.drift, *(entry for row in c.diffusion for entry in row)):
+            for part in sp.preorder_traversal(coefficient):
+                base = part.args[0] if isinstance(part, sp.log) or _is_root(part) else None
+                value = None if base is None else complex(base.subs(places))
+                if value is not None and value.imag == 0 and value.real < 0:
+                    at = ", ".join(f"{s} = {places[s]:.4g}" for s in c.states if base.has(s))
+                    whole = part.subs(base, sp.Symbol(f"Max({base}, 0)"))
+                    # SymPy takes Max(v, 0) of a symbol declared positive for v itself
+                    declared = [s.name for s in c.states if base.has(s) and s.is_nonnegative]
+                    first = f"declare {' and '.join(declared)} real, not positive, and " if declared else ""
+                    return f"{part} is not real at {at}; {first}write {whole}, or lower dt={self.dt}"
+        return ""
 
     def increments(self, t: int, ensemble: int, noise: Noise, dtype: torch.dtype, device: Any) -> inc.Increments:
         """What step t sees of the Brownian motion; each value (ensemble,)."""
@@ -132,6 +153,10 @@ def stream(noise: Noise) -> Noise:
 @lru_cache(maxsize=256)
 def _program(scheme: str, coefficients: Coefficients) -> Program:
     return record(find(scheme), coefficients)
+
+
+def _is_root(part: Any) -> bool:
+    return isinstance(part, sp.Pow) and part.exp.is_number and not part.exp.is_integer
 
 
 def _sign(x: torch.Tensor) -> torch.Tensor:

@@ -109,8 +109,9 @@ class CodePrinter(StrPrinter):
         return self._print_Function(expr)
 
     def _fold(self, name: str, expr: Any) -> str:
-        text = self._print(expr.args[0])
-        for argument in expr.args[1:]:
+        first, *others = sorted(expr.args, key=lambda a: bool(a.is_number))  # a number is never first
+        text = self._print(first)
+        for argument in others:
             text = self.call(name, text, self._print(argument))
         return text
 
@@ -122,6 +123,8 @@ class _Torch(CodePrinter):
         return f"({base} ** {self._print(exponent)})"
 
     def call(self, name: str, *arguments: str) -> str:
+        if name in ("maximum", "minimum"):
+            return f"torch.clamp({arguments[0]}, {name[:3]}={arguments[1]})"
         return f"torch.{name}({', '.join(arguments)})"
 
     def choose(self, condition: str, yes: str, no: str) -> str:
