@@ -2,7 +2,7 @@
 
 from sympy import symbols
 
-from sojourn.calculus.noises import brownian
+from sojourn.calculus.noises import brownian, poisson
 from sojourn.calculus.process import ItoProcess
 
-__all__ = ["ItoProcess", "brownian", "symbols"]
+__all__ = ["ItoProcess", "brownian", "poisson", "symbols"]

@@ -38,8 +38,8 @@ class ItoProcess:
         jumps: Poisson process -> the size of its jumps; as `diffusion`.
         values: numbers for parameters, by name; better given by calling: `X(mu=0.05)`.
 
-    The symbol named t is time. For one state `drift`, `initial` and the values of `diffusion` and `jumps` are expressions,
-    for a system they are column vectors.
+    The symbol named t is time. For one state `drift`, `initial` and the values of `diffusion` and `jumps` are
+    expressions, for a system they are column vectors.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class ItoProcess:
         return quotient(self, other)
 
     def covariation(self, other: ItoProcess | None = None) -> Derived:
-        """d[X, Y]/dt of the continuous parts; of X with itself where no other is given. See `differential.covariation`."""
+        """d[X, Y]/dt of the continuous parts; of X with itself where no other is given. See `covariation`."""
         from sojourn.calculus.differential import covariation
 
         return covariation(self, self if other is None else other)
@@ -318,7 +318,8 @@ class ItoProcess:
 
         if self.jump_columns:
             raise InputError(
-                f"jumps of {', '.join(map(str, self.jump_columns))} are not simulated; leave them out, or use the calculus"
+                f"jumps of {', '.join(map(str, self.jump_columns))} are not simulated; leave them out, or use the "
+                f"calculus"
             )
         L = square_root(self.correlation())
         rows = [[self.columns[W][i] for W in self.noises] for i in range(len(self.states))]
