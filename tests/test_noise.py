@@ -80,3 +80,19 @@ def test_streams_and_steps_are_uncorrelated():
 def test_bad_seed():
     with pytest.raises(sj.InputError, match=r"seed=-1 is not in \[0, 2\^64\)"):
         sj.Noise(-1)
+
+
+def test_a_sequence_is_the_same_however_it_is_cut():
+    """Numbers 0..23 of each member's sequence, in steps of 1, 2, 3, 4 and 8, alone and among others."""
+    noise = sj.Noise(7).split("sequence")
+    whole = noise.sequence(0, 5, 24, torch.float64)
+    for n in (1, 2, 3, 4, 8):
+        parts = torch.cat([noise.sequence(k, 5, n, torch.float64) for k in range(24 // n)], 1)
+        assert torch.equal(parts, whole)
+    assert torch.equal(noise.members(3).sequence(0, 2, 24, torch.float64), whole[3:])
+    for block in range(6):
+        torch.testing.assert_close(
+            noise.draw_torch("normal", 0, 5, 4, torch.float64, "cpu", block), whole[:, 4 * block : 4 * block + 4]
+        )
+    with pytest.raises(sj.InputError, match="beyond the sequence"):
+        noise.sequence(2**34, 1, 1)

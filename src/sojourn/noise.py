@@ -85,8 +85,8 @@ class Noise:
     ) -> torch.Tensor:
         """Standard normals k n, ..., k n + n - 1 of every member's own endless sequence; shape (ensemble, n).
 
-        Four of them come from one block of the generator, block k n // 4 first; so where a step needs one number, none of
-        the four is thrown away. Step 0 of `normal` draws from the same blocks: use a stream of its own, by `split`.
+        Four of them come from one block of the generator, block k n // 4 first; so where a step needs one number, none
+        of the four is thrown away. Step 0 of `normal` draws from the same blocks: use a stream of its own, by `split`.
         """
         first, end = k * n // 4, -(-(k + 1) * n // 4)
         if not 0 <= first <= end < 2**32:

@@ -63,7 +63,7 @@ class Process(ABC):
         return state
 
     def diagnose(self, state: State, t: int, member: int) -> str:
-        """Why step `t` took this finite state out of the numbers at `member`, and the remedy; empty if it cannot tell."""
+        """Why step `t` made this finite state not finite at `member`, and the remedy; empty if it cannot tell."""
         return ""
 
     def check(self, state: State) -> None:

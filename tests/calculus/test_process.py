@@ -45,7 +45,7 @@ def test_values_stay_apart_from_symbols():
     assert X.drift == mu * S
     assert X.numeric().drift == 0.05 * S
     assert X(sigma=0.2).values == {"mu": 0.05, "sigma": 0.2}
-    assert GBM == ItoProcess(S, mu * S, {W: sigma * S}, initial=1)
+    assert ItoProcess(S, mu * S, {W: sigma * S}, initial=1) == GBM
     assert GBM != X
 
 

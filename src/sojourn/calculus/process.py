@@ -283,7 +283,7 @@ class ItoProcess:
 
         return commutativity(self)
 
-    def ito_taylor(self, order: Any = sp.Rational(3, 2)) -> ItoTaylor:
+    def ito_taylor(self, order: float = 1.5) -> ItoTaylor:
         """The coefficients of the Ito-Taylor expansion up to a strong order. See `taylor`."""
         from sojourn.calculus.taylor import ito_taylor
 

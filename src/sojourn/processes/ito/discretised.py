@@ -27,8 +27,8 @@ _BROWNIAN = "brownian"
 class Discretised(Process):
     """dX = a(t, X) dt + B(t, X) dW, stepped by `scheme`.
 
-    The Brownian path belongs to the seed and the member, not to the scheme: with `substeps=n`, a step of `dt` follows the
-    sum of n increments of dt / n, which are those that a process of that dt (and substeps=1) would see.
+    The Brownian path belongs to the seed and the member, not to the scheme: with `substeps=n`, a step of `dt` follows
+    the sum of n increments of dt / n, which are those that a process of that dt (and substeps=1) would see.
 
     Args:
         coefficients: a and B.
