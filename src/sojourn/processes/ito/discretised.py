@@ -133,15 +133,30 @@ class Discretised(Process):
 
     def increments(self, t: int, ensemble: int, noise: Noise, dtype: torch.dtype, device: Any) -> inc.Increments:
         """What step t sees of the Brownian motion; each value (ensemble,)."""
-        kind, m, h = self.method.kind, self.coefficients.noises, self.dt / self.substeps
-        count = inc.normals(kind, m, self.levy_terms)
-        source, total = stream(noise), None
-        for k in range(t * self.substeps, (t + 1) * self.substeps):
-            xi = source.sequence(k, ensemble, count, dtype, device).unbind(1)
-            part = inc.from_normals(kind, m, self.levy_terms, xi, h, h**0.5, _sign)
-            total = part if total is None else inc.join(total, part, h)
-        assert total is not None
-        return total
+        m, h = self.coefficients.noises, self.dt / self.substeps
+        return brownian_increments(self.method.kind, m, h, self.substeps, t, ensemble, noise, dtype, device)
+
+
+def brownian_increments(
+    kind: inc.Kind,
+    m: int,
+    h: float,
+    substeps: int,
+    t: int,
+    ensemble: int,
+    noise: Noise,
+    dtype: torch.dtype,
+    device: Any,
+) -> inc.Increments:
+    """What step t of `substeps` times h sees of m Brownian motions under a process's noise; each value (ensemble,)."""
+    terms = inc.levy_terms(m, h)
+    source, total = stream(noise), None
+    for k in range(t * substeps, (t + 1) * substeps):
+        xi = source.sequence(k, ensemble, inc.normals(kind, m, terms), dtype, device).unbind(1)
+        part = inc.from_normals(kind, m, terms, xi, h, h**0.5, _sign)
+        total = part if total is None else inc.join(total, part, h)
+    assert total is not None
+    return total
 
 
 @lru_cache(maxsize=64)
