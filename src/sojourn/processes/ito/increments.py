@@ -57,7 +57,7 @@ def normals(kind: Kind, m: int, terms: int) -> int:
     return {
         "W": m,
         "WZ": 2 * m,
-        "WA": 2 * m + 2 * m * terms + len(_pairs(m)),
+        "WA": 2 * m + 2 * m * terms + len(_pairs(m)) if m > 1 else m,
         "WV": m + len(_pairs(m)),
     }[kind]
 
@@ -76,11 +76,11 @@ def from_normals(kind: Kind, m: int, terms: int, xi: Sequence[Any], h: Any, root
     Areas by the Fourier series of the Brownian bridge, X and Y normal, r = 1, 2, ...:
         A_ij = 1/2 (W_j a_i - W_i a_j) + h / (2 pi) sum_r (X_ir Y_jr - Y_ir X_jr) / r
         a_i  = -sqrt(2 h) / pi  sum_r X_ir / r
-    cut after `terms`; the rest of a_i is normal, and the rest of the double sum is replaced by independent normals of its
-    variance, which given W is uncorrelated (Mrongowius and Roessler 2022).
+    cut after `terms`; the rest of a_i is normal, and the rest of the double sum, which is uncorrelated with it and over
+    pairs, is replaced by independent normals of its variance (Mrongowius and Roessler 2022).
     """
     W = [root_h * xi[i] for i in range(m)]
-    if kind == "W":
+    if kind == "W" or (kind == "WA" and m == 1):
         return Increments(kind, W, [], [])
     if kind == "WZ":
         Z = [0.5 * h * (W[i] + root_h * xi[m + i] * (1 / math.sqrt(3))) for i in range(m)]

@@ -65,6 +65,7 @@ class Recorder:
     def __init__(self, coefficients: Coefficients) -> None:
         self.coefficients = coefficients
         self.statements: list[tuple[sp.Symbol, sp.Expr]] = []
+        self.names: dict[sp.Expr, sp.Expr] = {}
 
     @property
     def noises(self) -> int:
@@ -111,25 +112,29 @@ class Recorder:
         return [flat[i * len(x) : (i + 1) * len(x)] for i in range(len(x))]
 
     def let(self, *expressions: Any) -> list[Any]:
-        """Names for these expressions, evaluated once; numbers and names stay as they are."""
+        """Names for these expressions, evaluated once; what was evaluated before gets the name it has."""
         expressions = tuple(map(sp.sympify, expressions))
         shared, reduced = sp.cse(expressions, symbols=iter(partial(sp.Dummy, "c", real=True), None), order="none")
-        self.statements += shared
-        out = []
-        for expression in reduced:
-            if expression.is_Symbol or expression.is_number:
-                out.append(expression)
-            else:
-                name = sp.Dummy("v", real=True)
-                self.statements.append((name, expression))
-                out.append(name)
-        return out
+        named: dict[sp.Expr, sp.Expr] = {}
+        for symbol, expression in shared:
+            named[symbol] = self._name(expression.xreplace(named))
+        return [self._name(expression.xreplace(named)) for expression in reduced]
 
     def sqrt(self, x: Any) -> Any:
         return sp.sqrt(x)
 
     def absolute(self, x: Any) -> Any:
         return sp.Abs(x)
+
+    def _name(self, expression: sp.Expr) -> sp.Expr:
+        """The name of an expression, in a new statement if it has none; numbers and names stay as they are."""
+        if expression not in self.names:
+            name = expression
+            if not (expression.is_Symbol or expression.is_number):
+                name = sp.Dummy("v", real=True)
+                self.statements.append((name, expression))
+            self.names[expression] = name
+        return self.names[expression]
 
     def _at(self, t: Any, x: Sequence[Any], expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
         """The expressions with t and x in the places of time and state."""

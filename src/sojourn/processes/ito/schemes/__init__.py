@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from sojourn.errors import InputError
 from sojourn.processes.ito.schemes.euler import EULER
+from sojourn.processes.ito.schemes.exact import EXACT
+from sojourn.processes.ito.schemes.heun import HEUN
+from sojourn.processes.ito.schemes.implicit import IMPLICIT
 from sojourn.processes.ito.schemes.milstein import MILSTEIN
+from sojourn.processes.ito.schemes.milstein_levy import MILSTEIN_LEVY
 from sojourn.processes.ito.schemes.scheme import Scheme
+from sojourn.processes.ito.schemes.square_root import SQUARE_ROOT
+from sojourn.processes.ito.schemes.sra1 import SRA1
+from sojourn.processes.ito.schemes.sri import SRI
+from sojourn.processes.ito.schemes.tamed import TAMED
+from sojourn.processes.ito.schemes.weak2 import WEAK2
 
-SCHEMES = {scheme.name: scheme for scheme in (EULER, MILSTEIN)}
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        EULER,
+        MILSTEIN,
+        MILSTEIN_LEVY,
+        SRA1,
+        SRI,
+        WEAK2,
+        HEUN,
+        IMPLICIT,
+        TAMED,
+        EXACT,
+        SQUARE_ROOT,
+    )
+}
 
 
 def find(name: str) -> Scheme:

@@ -19,8 +19,8 @@ def commutes(coefficients):
     if found := coefficients.commutator:
         i, j, k, bracket = found
         raise InputError(
-            f"scheme='milstein' needs noise that commutes, and L{j + 1} B{k + 1} - L{k + 1} B{j + 1} = {bracket} in the "
-            f"equation of {coefficients.states[i]}; use scheme='milstein-levy', or 'euler'"
+            f"scheme='milstein' needs noise that commutes, and L{j + 1} B{k + 1} - L{k + 1} B{j + 1} = {bracket} in "
+            f"the equation of {coefficients.states[i]}; use scheme='milstein-levy', or 'euler'"
         )
 
 

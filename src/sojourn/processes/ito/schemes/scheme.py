@@ -21,7 +21,7 @@ class Scheme:
         name: what a user calls it.
         step: the step.
         kind: which increments it needs; see `increments`.
-        strong, weak: orders of convergence for the SDEs that it accepts.
+        strong, weak: orders of convergence for the SDEs that it accepts; infinity where the law is exact.
         reference: where it is from.
         check: raises InputError where the SDE is not one that the scheme is for.
     """
@@ -33,3 +33,12 @@ class Scheme:
     weak: float
     reference: str
     check: Callable[[Coefficients], None] = lambda coefficients: None
+
+
+def strongest(coefficients: Coefficients) -> str:
+    """The scheme of the highest strong order that accepts this SDE."""
+    if coefficients.additive:
+        return "sra1"
+    if coefficients.noises == 1 or coefficients.diagonal:
+        return "sri"
+    return "milstein-levy" if coefficients.commutator else "milstein"

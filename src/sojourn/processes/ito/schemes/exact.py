@@ -1,0 +1,78 @@
+"""Steps whose law is known: Brownian motion with drift, Ornstein-Uhlenbeck, geometric Brownian motion.
+
+dX = (k - l X) dt + s . dW:   X e^(-l h) + k (1 - e^(-l h)) / l + sqrt((1 - e^(-2 l h)) / (2 l h)) s . dW
+dX = X (m dt + s . dW):       X exp((m - |s|^2 / 2) h + s . dW)
+The second, and the first with l = 0, are exact along the path too. With l != 0 the integral of e^(l s) dW is no
+function of dW; the step has its law, and follows the path with strong order 1.
+"""
+
+import sympy as sp
+
+from sojourn.errors import InputError
+from sojourn.processes.ito.schemes.scheme import Scheme, strongest
+
+
+def step(sde, t, x, h, increments):
+    new = []
+    for i in range(len(x)):
+        kind, k, rate, s = form(sde.coefficients, i)
+        noise = sum(b * dW for b, dW in zip(s, increments.W, strict=True))
+        if kind == "geometric":
+            new.append(x[i] * sp.exp((k - sum(b * b for b in s) / 2) * h + noise))
+        else:
+            decay, half, whole = sp.exp(-rate * h), _growth(rate * h / 2), _growth(rate * h)
+            root = sp.exp(-rate * h / 2)
+            new.append(x[i] * decay + k * h * root * half + root * sp.sqrt(whole) * noise)
+    return sde.let(*new)
+
+
+def _growth(y):
+    """sinh(y) / y, exact to rounding for small y too; 1 at 0, with a gradient there."""
+    zero = sp.Eq(y, 0)
+    safe = sp.Piecewise((1, zero), (y, True))
+    return sp.Piecewise((1, zero), (sp.sinh(safe) / safe, True))
+
+
+def form(coefficients, i):
+    """("geometric", m, 0, s) or ("normal", k, l, s) for the equation of state i; None if it is neither."""
+    x, a, row = coefficients.states[i], coefficients.drift[i], coefficients.diffusion[i]
+    variable = {*coefficients.states, coefficients.time}
+    slope, rest = sp.diff(a, x), sp.simplify(a - x * sp.diff(a, x))
+    if (slope.free_symbols | rest.free_symbols) & variable:
+        return None
+    if not any(b.free_symbols & variable for b in row):
+        return "normal", rest, -slope, row
+    relative = tuple(sp.simplify(b / x) for b in row)
+    if rest == 0 and not any(b.free_symbols & variable for b in relative):
+        return "geometric", slope, sp.S.Zero, relative
+    return None
+
+
+def known_law(coefficients):
+    """Raises InputError unless every state has a law that is known, and so have they together."""
+    forms = [form(coefficients, i) for i in range(len(coefficients.states))]
+    for i, found in enumerate(forms):
+        if found is None:
+            raise InputError(
+                f"scheme='exact' knows Brownian motion, Ornstein-Uhlenbeck and geometric Brownian motion, and the "
+                f"equation of {coefficients.states[i]} has drift {coefficients.drift[i]} and diffusion "
+                f"{', '.join(map(str, coefficients.diffusion[i]))}; use scheme={strongest(coefficients)!r}"
+            )
+        for j, other in enumerate(forms[:i]):
+            together = sp.simplify(sum((b * c for b, c in zip(found[3], other[3], strict=True)), sp.S.Zero))
+            if together != 0 and sp.simplify(found[2] - other[2]) != 0:
+                raise InputError(
+                    f"scheme='exact' needs one rate for states that share noise, and {coefficients.states[j]} returns "
+                    f"at {other[2]}, {coefficients.states[i]} at {found[2]}; use scheme={strongest(coefficients)!r}"
+                )
+
+
+EXACT = Scheme(
+    "exact",
+    step,
+    "W",
+    strong=1.0,
+    weak=float("inf"),
+    reference="Gillespie, Phys. Rev. E 54 (1996)",
+    check=known_law,
+)
