@@ -94,6 +94,9 @@ class CodePrinter(StrPrinter):
             text = self.choose(self._print(condition), self._print(value), text)
         return text
 
+    def _print_Heaviside(self, expr: Any) -> str:  # as the derivative of Max
+        return self._print(sp.Piecewise((1, expr.args[0] > 0), (0, True)))
+
     def _print_Relational(self, expr: Any) -> str:
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
 
@@ -124,7 +127,8 @@ class _Torch(CodePrinter):
 
     def call(self, name: str, *arguments: str) -> str:
         if name in ("maximum", "minimum"):
-            return f"torch.clamp({arguments[0]}, {name[:3]}={arguments[1]})"
+            bound = "min" if name == "maximum" else "max"
+            return f"torch.clamp({arguments[0]}, {bound}={arguments[1]})"
         return f"torch.{name}({', '.join(arguments)})"
 
     def choose(self, condition: str, yes: str, no: str) -> str:
@@ -168,5 +172,5 @@ def torch_step(program: Program) -> Any:
     import torch
 
     space: dict[str, Any] = {"torch": torch}
-    exec(compile(torch_source(program), "<a step of an SDE>", "exec"), space)  # our own text; see names_of
-    return space["step"]
+    exec(compile(source, "<an SDE>", "exec"), space)
+    return space[name]
