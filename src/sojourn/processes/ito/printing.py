@@ -172,5 +172,5 @@ def torch_step(program: Program) -> Any:
     import torch
 
     space: dict[str, Any] = {"torch": torch}
-    exec(compile(source, "<an SDE>", "exec"), space)
-    return space[name]
+    exec(compile(torch_source(program), "<a step of an SDE>", "exec"), space)  # our own text; see names_of
+    return space["step"]
