@@ -132,7 +132,13 @@ class _Torch(CodePrinter):
         return f"torch.{name}({', '.join(arguments)})"
 
     def choose(self, condition: str, yes: str, no: str) -> str:
+        if _is_number(yes) and _is_number(no):  # of two plain numbers torch.where would make float32
+            yes = f"x0.new_tensor({yes})"
         return f"torch.where({condition}, {yes}, {no})"
+
+
+def _is_number(text: str) -> bool:
+    return text.strip("()-")[:1].isdigit() and text.strip("()-+.e0123456789") == ""
 
 
 def names_of(program: Program) -> dict[sp.Symbol, str]:
