@@ -135,6 +135,10 @@ class ItoProcess:
                 raise InputError(f"the process has no parameter {name!r}; it has {', '.join(sorted(known)) or 'none'}")
         return self._with(values={**self.values, **values})
 
+    def starting(self, initial: Any) -> ItoProcess:
+        """The same process begun elsewhere: a value, or one for each state."""
+        return self._with(initial=initial)
+
     def numeric(self) -> ItoProcess:
         """The process with the given numbers in the places of their symbols; tensors stay symbols."""
         numbers = {s: sp.sympify(v) for s, v in self.given().items() if isinstance(v, (int, float, sp.Expr))}
@@ -160,6 +164,34 @@ class ItoProcess:
             initial=None if self.starts is None else put(self.starts),
             values={name: value for name, value in self.values.items() if name not in gone},
         )
+
+    def read(self, f: Any) -> tuple[sp.Expr, sp.Symbol]:
+        """f as an expression in the symbols of this process, and the symbol of time in both.
+
+        Raises:
+            InputError: f is no expression, or names a state or time by a symbol made with other assumptions.
+        """
+        try:
+            f = sp.sympify(f, strict=True)
+        except sp.SympifyError:
+            raise InputError(f"{f!r} is not an expression in symbols and numbers") from None
+        if not isinstance(f, sp.Expr):
+            raise InputError(f"{f!r} is not an expression; give one such as {self.states[0]}**2")
+        time, known = self.time, {s.name: s for s in self.states}
+        for s in f.free_symbols:
+            if s.name in known and s != known[s.name]:
+                raise InputError(
+                    f"{s} in {f} is not the state {s}: their assumptions differ; make the symbol once and use it in both"
+                )
+            if s.name == "t" and s != time:
+                if self.uses_time(sp.S.Zero):
+                    raise InputError("two different symbols are called t; make it once: symbols('t', positive=True)")
+                time = s
+        return f, time
+
+    def uses_time(self, f: sp.Expr) -> bool:
+        """Whether time stands in a coefficient or in f."""
+        return any(s.name == "t" for s in self._symbols() | f.free_symbols)
 
     # ------------------------------------------------------------------------------------------------- its calculus
 

@@ -1,0 +1,411 @@
+"""Ito's rules: the differential of a function, a product, a quotient of processes, step by step.
+
+df = (f_t + sum_i a_i f_i + 1/2 sum_ik (B rho B^T)_ik f_ik) dt + sum_ik f_i B_ik dW_k + sum_l [f(x + c_l) - f(x)] dN_l
+
+Sources: Oksendal, Stochastic Differential Equations, ch. 4; Protter, Stochastic Integration, ch. II.7, for jumps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from sojourn.calculus.noises import Brownian, Poisson
+from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.steps import Derived, Form, Step
+from sojourn.calculus.table import multiply
+from sojourn.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Differential:
+    """df = drift dt + sum diffusion[W] dW + sum jumps[N] dN, for a function f of a process.
+
+    Attributes:
+        value: f.
+        drift: the coefficient of dt; jumps are not compensated in it.
+        diffusion: Brownian motion -> its coefficient.
+        jumps: Poisson process -> the size of f's jump, where the states are those just before the jump.
+        process: the process whose states f is written in; Brownian motions and Poisson processes in f are states of it.
+        time: the symbol of time.
+        steps: how it was found.
+    """
+
+    value: sp.Expr
+    drift: sp.Expr
+    diffusion: dict[Brownian, sp.Expr]
+    jumps: dict[Poisson, sp.Expr]
+    process: ItoProcess
+    time: sp.Symbol
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """drift dt + diffusion dW + jumps dN, to be shown."""
+        return Form.of(
+            [(self.drift, self.time), *((c, W) for W, c in (self.diffusion | self.jumps).items())], self.process.states
+        )
+
+    @property
+    def compensated_drift(self) -> sp.Expr:
+        """drift + sum rate E[jump]: the drift that is left when dN - rate dt, a martingale, stands for dN."""
+        return tidy(self.drift + sum((N.rate * N.mean(c) for N, c in self.jumps.items()), sp.S.Zero))
+
+    def as_process(self, name: str | sp.Symbol = "Y") -> ItoProcess:
+        """The SDE of Y = f(t, X) by itself.
+
+        Raises:
+            InputError: f has no inverse in a state, or the coefficients need more than Y.
+        """
+        return _closed(self, name)
+
+    def __add__(self, other: Differential) -> Differential:
+        return _sum(self, other, 1)
+
+    def __sub__(self, other: Differential) -> Differential:
+        return _sum(self, other, -1)
+
+    def __mul__(self, factor: Any) -> Differential:
+        c = sp.sympify(factor)
+        if not isinstance(c, sp.Expr) or c.has(self.time, *self.process.states):
+            raise InputError(
+                f"{factor} is no constant; d(XY) is product(X, Y), and a table is printed by table(W1, W2)"
+            )
+        return Differential(
+            c * self.value,
+            tidy(c * self.drift),
+            {W: tidy(c * b) for W, b in self.diffusion.items()},
+            {N: tidy(c * b) for N, b in self.jumps.items()},
+            self.process,
+            self.time,
+        )
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        from sojourn.calculus.show import text
+
+        return text(self)
+
+    def latex(self) -> str:
+        """The equation in LaTeX."""
+        from sojourn.calculus.show import latex
+
+        return latex(self)
+
+    def typst(self) -> str:
+        """The equation in Typst's mathematics."""
+        from sojourn.calculus.show import typst
+
+        return typst(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def ito(f: Any) -> Differential:
+    """df for a function of time, Brownian motions and Poisson processes alone: ito(W**2) is dt + 2 W dW.
+
+    Raises:
+        InputError: none of them stands in f.
+    """
+    f = sp.sympify(f)
+    noises = _noises_in(f)
+    if not noises:
+        raise InputError(f"{f} has no Brownian motion in it; make one with W = brownian('W'), or use X.of(f)")
+    return chain(_driven_by(noises), f)
+
+
+def chain(process: ItoProcess, f: Any) -> Differential:
+    """df(t, X) by Ito's chain rule; f may also contain Brownian motions and Poisson processes.
+
+    Raises:
+        InputError: f is no expression, or has a state's or time's name in a different symbol.
+    """
+    f, time = process.read(f)
+    process = _with_noises(process, f)
+    x = process.states
+    covariance = process.covariance()
+    first = [sp.diff(f, s) for s in x]
+    drift = sp.diff(f, time) + sum((a * g for a, g in zip(process.drifts, first, strict=True)), sp.S.Zero)
+    for i in range(len(x)):
+        for k in range(len(x)):
+            if covariance[i, k] != 0:
+                drift += covariance[i, k] * sp.diff(f, x[i], x[k]) / 2
+    diffusion = {
+        W: tidy(sum((b * g for b, g in zip(column, first, strict=True)), sp.S.Zero))
+        for W, column in process.columns.items()
+    }
+    jumps = {N: tidy(_moved(f, x, column) - f) for N, column in process.jump_columns.items()}
+    found = Differential(
+        f,
+        tidy(drift),
+        {W: b for W, b in diffusion.items() if b != 0},
+        {N: c for N, c in jumps.items() if c != 0},
+        process,
+        time,
+    )
+    from sojourn.calculus.derive import chain_steps
+
+    return _stepped(found, chain_steps(found))
+
+
+def product(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Differential:
+    """d(XY) = X dY + Y dX + dX dY, also of differentials of functions; jumps multiply by dN dN = dN.
+
+    Raises:
+        InputError: a process has several states (take X.of(x1)), or both give one name to different states.
+    """
+    X, Y, process = _together(X, Y)
+    f, g = X.value, Y.value
+    cross = _cross(X, Y)
+    found = Differential(
+        f * g,
+        tidy(f * Y.drift + g * X.drift + cross),
+        _combined(X.diffusion, Y.diffusion, lambda b, c: f * c + g * b),
+        _combined(X.jumps, Y.jumps, lambda b, c: f * c + g * b + b * c),
+        process,
+        X.time,
+    )
+    from sojourn.calculus.derive import product_steps
+
+    return _stepped(found, product_steps(X, Y, cross, found))
+
+
+def quotient(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Differential:
+    """d(X/Y) = dX/Y - X dY/Y^2 - dX dY/Y^2 + X (dY)^2/Y^3; a jump takes X/Y to (X + c)/(Y + c').
+
+    Raises:
+        InputError: as `product`; or Y is 0.
+    """
+    X, Y, process = _together(X, Y)
+    f, g = X.value, Y.value
+    if g == 0:
+        raise InputError("the denominator of the quotient is 0; give a process that is not")
+    cross, square = _cross(X, Y), _cross(Y, Y)
+    found = Differential(
+        f / g,
+        tidy(X.drift / g - f * Y.drift / g**2 - cross / g**2 + f * square / g**3),
+        _combined(X.diffusion, Y.diffusion, lambda b, c: b / g - f * c / g**2),
+        _combined(X.jumps, Y.jumps, lambda b, c: (f + b) / (g + c) - f / g),
+        process,
+        X.time,
+    )
+    from sojourn.calculus.derive import quotient_steps
+
+    return _stepped(found, quotient_steps(X, Y, cross, square, found))
+
+
+def covariation(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Derived:
+    """d[X, Y]/dt of the continuous parts: sum_kl b_k c_l rho_kl; a matrix where X or Y has several states."""
+    from sojourn.calculus.derive import covariation_steps
+
+    left, right = _parts(X), _parts(Y)
+    joined = [[_together(x, y) for y in right] for x in left]
+    entries = [[tidy(_cross(x, y)) for x, y, _ in row] for row in joined]
+    jumping = {N for row in joined for x, y, _ in row for N in x.jumps if N in y.jumps}
+    notes = tuple(f"a jump of {N} adds the product of the two jumps to [X, Y]" for N in sorted(jumping, key=str))
+    if len(left) == len(right) == 1:
+        return Derived(entries[0][0], covariation_steps(*joined[0][0][:2], entries[0][0]), notes)
+    steps = tuple(
+        s
+        for i, row in enumerate(joined)
+        for k, (x, y, _) in enumerate(row)
+        if left is not right and (X != Y or k >= i)
+        for s in covariation_steps(x, y, entries[i][k])
+    )
+    return Derived(sp.Matrix(entries), steps, notes)
+
+
+def tidy(expression: Any) -> sp.Expr:
+    """The shortest of a few equal forms."""
+    expression = sp.sympify(expression)
+    if not isinstance(expression, sp.Expr) or expression.is_Atom:
+        return expression
+    expanded = sp.expand(expression)
+    forms = [expanded, sp.factor_terms(expanded), expression]
+    if expression.count_ops() < 200 and not expression.has(sp.Integral, sp.Derivative, sp.Piecewise):
+        forms += [sp.cancel(expression), sp.powsimp(expanded)]
+        if expression.has(sp.Function) and expression.count_ops() < 60:
+            forms.append(sp.simplify(expression))
+    return min(forms, key=sp.count_ops)
+
+
+def _moved(f: sp.Expr, states: tuple[sp.Symbol, ...], sizes: tuple[sp.Expr, ...]) -> sp.Expr:
+    """f where the states have jumped."""
+    places = {s: s + c for s, c in zip(states, sizes, strict=True) if c != 0}
+    return f.subs(places, simultaneous=True) if f.has(sp.Derivative, sp.Integral) else f.xreplace(places)
+
+
+def _cross(X: Differential, Y: Differential) -> sp.Expr:
+    """dX dY / dt of the continuous parts."""
+    out = sp.S.Zero
+    for W, b in X.diffusion.items():
+        for V, c in Y.diffusion.items():
+            out += b * c * multiply(W, V)[0]
+    return out
+
+
+def _combined(left: dict[Any, sp.Expr], right: dict[Any, sp.Expr], rule: Any) -> dict[Any, sp.Expr]:
+    """Noise -> rule(its coefficient on the left, on the right), without zeros."""
+    noises = list(dict.fromkeys((*left, *right)))
+    out = {n: tidy(rule(left.get(n, sp.S.Zero), right.get(n, sp.S.Zero))) for n in noises}
+    return {n: c for n, c in out.items() if c != 0}
+
+
+def _sum(X: Differential, Y: Differential, sign: int) -> Differential:
+    X, Y, process = _together(X, Y)
+    return Differential(
+        X.value + sign * Y.value,
+        tidy(X.drift + sign * Y.drift),
+        _combined(X.diffusion, Y.diffusion, lambda b, c: b + sign * c),
+        _combined(X.jumps, Y.jumps, lambda b, c: b + sign * c),
+        process,
+        X.time,
+    )
+
+
+def _stepped(found: Differential, steps: tuple[Step, ...]) -> Differential:
+    return Differential(found.value, found.drift, found.diffusion, found.jumps, found.process, found.time, steps)
+
+
+def _noises_in(f: sp.Expr) -> list[Any]:
+    return sorted((s for s in f.free_symbols if isinstance(s, (Brownian, Poisson))), key=lambda s: s.name)
+
+
+def _driven_by(noises: list[Any]) -> ItoProcess:
+    """The process whose states are the noises themselves, from 0."""
+    n = len(noises)
+    own = {N: [sp.S.One if k == i else sp.S.Zero for k in range(n)] for i, N in enumerate(noises)}
+    return ItoProcess(
+        noises,
+        [0] * n,
+        {W: column for W, column in own.items() if isinstance(W, Brownian)},
+        jumps={N: column for N, column in own.items() if isinstance(N, Poisson)},
+        initial=[0] * n,
+    )
+
+
+def _with_noises(process: ItoProcess, f: sp.Expr) -> ItoProcess:
+    """The process with the noises in f as further states."""
+    noises = [n for n in _noises_in(f) if n not in process.states]
+    return _joined(process, _driven_by(noises)) if noises else process
+
+
+def _parts(X: ItoProcess | Differential) -> list[Differential]:
+    if isinstance(X, Differential):
+        return [X]
+    if not isinstance(X, ItoProcess):
+        raise InputError(f"{X!r} is neither an ItoProcess nor a Differential; make one with X.of(f)")
+    return [_differential_of(X, i) for i in range(len(X.states))]
+
+
+def _differential_of(X: ItoProcess, i: int) -> Differential:
+    """dX_i as the process gives it."""
+    return Differential(
+        X.states[i],
+        X.drifts[i],
+        {W: column[i] for W, column in X.columns.items() if column[i] != 0},
+        {N: column[i] for N, column in X.jump_columns.items() if column[i] != 0},
+        X,
+        X.time,
+    )
+
+
+def _together(X: Any, Y: Any) -> tuple[Differential, Differential, ItoProcess]:
+    """Both as differentials of functions of one process."""
+    out = []
+    for part in (X, Y):
+        listed = _parts(part)
+        if len(listed) > 1:
+            names = ", ".join(map(str, part.states))
+            raise InputError(f"the process has the states {names}; say of which with X.of({part.states[0]})")
+        out.append(listed[0])
+    left, right = out
+    process = _joined(left.process, right.process)
+    time = left.time if left.process.uses_time(left.value) else right.time
+    if left.time != right.time and left.process.uses_time(left.value) and right.process.uses_time(right.value):
+        raise InputError("two different symbols are called t; make it once, with symbols('t', positive=True)")
+    left, right = (Differential(d.value, d.drift, d.diffusion, d.jumps, process, time) for d in (left, right))
+    return left, right, process
+
+
+def _joined(X: ItoProcess, Y: ItoProcess) -> ItoProcess:
+    """One process with the states of both."""
+    if X == Y:
+        return X
+    for i, s in enumerate(Y.states):
+        if s in X.states:
+            k = X.states.index(s)
+            mine = (X.drifts[k], {n: c[k] for n, c in (X.columns | X.jump_columns).items() if c[k] != 0})
+            other = (Y.drifts[i], {n: c[i] for n, c in (Y.columns | Y.jump_columns).items() if c[i] != 0})
+            if mine != other:
+                raise InputError(f"both processes call a state {s}, with different equations; rename one of them")
+    extra = [i for i, s in enumerate(Y.states) if s not in X.states]
+    if not extra:
+        return X
+
+    def columns(mine: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, list[sp.Expr]]:
+        zeros, more = [sp.S.Zero] * len(X.states), [sp.S.Zero] * len(extra)
+        return {
+            n: [*mine.get(n, zeros), *([other[n][i] for i in extra] if n in other else more)]
+            for n in dict.fromkeys((*mine, *other))
+        }
+
+    starts = None if X.starts is None or Y.starts is None else [*X.starts, *(Y.starts[i] for i in extra)]
+    return ItoProcess(
+        [*X.states, *(Y.states[i] for i in extra)],
+        [*X.drifts, *(Y.drifts[i] for i in extra)],
+        columns(X.columns, Y.columns),
+        jumps=columns(X.jump_columns, Y.jump_columns),
+        initial=starts,
+        values=X.values | Y.values,
+    )
+
+
+def _closed(d: Differential, name: str | sp.Symbol) -> ItoProcess:
+    f, process = d.value, d.process
+    Y = name if isinstance(name, sp.Symbol) else sp.Symbol(name, real=True, positive=f.is_positive or None)
+    inside = [s for s in process.states if s in f.free_symbols]
+    parts = [d.drift, *d.diffusion.values(), *d.jumps.values()]
+    candidates = [(s, _inverse(f, s, Y)) for s in inside]
+    for s, back in candidates:
+        if back is None:
+            continue
+        moved = [sp.simplify(tidy(e.subs(s, back))) for e in parts]
+        if not any(e.free_symbols & set(process.states) for e in moved):
+            starts = None
+            if process.starts is not None:
+                starts = f.subs(dict(zip(process.states, process.starts, strict=True)) | {d.time: 0})
+            keys = [*d.diffusion, *d.jumps]
+            columns = dict(zip(keys, map(tidy, moved[1:]), strict=True))
+            return ItoProcess(
+                Y,
+                tidy(moved[0]),
+                {W: columns[W] for W in d.diffusion},
+                jumps={N: columns[N] for N in d.jumps},
+                initial=starts,
+                values={
+                    n: v for n, v in process.values.items() if any(n == s.name for e in moved for s in e.free_symbols)
+                },
+            )
+    if all(back is None for _, back in candidates):
+        raise InputError(
+            f"{f} has no single inverse in {', '.join(map(str, inside)) or 'a state'}, so Y has no closed SDE; declare the "
+            f"state real=True or positive=True if it is, or keep the Differential"
+        )
+    raise InputError(f"the coefficients of d({f}) depend on more than its value; make a system of the two processes")
+
+
+def _inverse(f: sp.Expr, s: sp.Symbol, Y: sp.Symbol) -> sp.Expr | None:
+    """x with f(x) = Y, where there is exactly one for every state: checked by putting f back."""
+    try:
+        found = sp.solve(sp.Eq(f, Y), s)
+    except NotImplementedError:
+        return None
+    for back in found:
+        if sp.simplify(back.subs(Y, f) - s) == 0:
+            return back
+    return None

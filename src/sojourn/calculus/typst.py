@@ -1,0 +1,139 @@
+"""Formulas in Typst's mathematics: d X_(t) = mu X_(t) d t + sigma X_(t) d W_(t)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from sojourn.calculus.writing import GREEK, Writer
+
+_OPERATORS = "arccos arcsin arctan cos cosh cot coth csc csch exp lim ln log max min sec sech sin sinh tan tanh".split()
+_ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
+_RELATIONS = {"==": "=", "!=": "!=", "<=": "<=", ">=": ">="}
+
+
+class Typst(Writer):
+    """The notation between dollar signs in a Typst document."""
+
+    circle, times = "circle.stroked.small", "times"
+
+    def letters(self, base: str, upper: list[str], lower: list[str]) -> str:
+        stem = base.rstrip("'")
+        text = self._stem(stem) + "'" * (len(base) - len(stem))
+        if lower:
+            text += "_(" + " comma ".join(self._stem(s) if " " not in s else s for s in lower) + ")"
+        if upper:
+            text += "^(" + " comma ".join(map(self._stem, upper)) + ")"
+        return text
+
+    def _stem(self, text: str) -> str:
+        if text.lower() in GREEK:
+            return text
+        return text if len(text) == 1 and text.isalnum() or text.isdecimal() else self.words(text)
+
+    def fraction(self, above: str, below: str, bare: bool) -> str:
+        return f"frac({above}, {below})"
+
+    def power(self, base: str, exponent: sp.Expr) -> str:
+        return f"{base}^({self._print(exponent)})"
+
+    def root(self, inside: sp.Expr, n: int) -> str:
+        return f"sqrt({self._print(inside)})" if n == 2 else f"root({n}, {self._print(inside)})"
+
+    def call(self, name: str, arguments: list[str]) -> str:
+        inside = ", ".join(arguments)
+        if name == "exp":
+            return f"e^({inside})"
+        if name == "Abs":
+            return f"abs({inside})"
+        if name == "Mean":
+            return f"EE [{inside}]"
+        if name == "gamma":
+            return f"Gamma ({inside})"
+        name = _ARCS.get(name, name)
+        if name in _OPERATORS:
+            return f"{name} ({inside})"
+        shown = self.name(name, [])
+        return f"op({shown}) ({inside})" if shown.startswith('"') else f"{shown} ({inside})"
+
+    def differential(self, of: str, simple: bool, n: int) -> str:
+        text = f"dif {of}" if simple else f"dif ({of})"
+        return text if n == 1 else f"({text})^({n})"
+
+    def words(self, text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def _print_Pi(self, expr: Any) -> str:
+        return "pi"
+
+    def _print_Infinity(self, expr: Any) -> str:
+        return "infinity"
+
+    def _print_NegativeInfinity(self, expr: Any) -> str:
+        return "-infinity"
+
+    def _print_ImaginaryUnit(self, expr: Any) -> str:
+        return "i"
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"{self._print(expr.lhs)} {_RELATIONS.get(expr.rel_op, expr.rel_op)} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr: Any) -> str:
+        return " and ".join(sorted(map(self._print, expr.args)))
+
+    def _print_Or(self, expr: Any) -> str:
+        return " or ".join(sorted(map(self._print, expr.args)))
+
+    def _print_BooleanTrue(self, expr: Any) -> str:
+        return '"true"'
+
+    def _print_BooleanFalse(self, expr: Any) -> str:
+        return '"false"'
+
+    def _print_Derivative(self, expr: Any) -> str:
+        total = sum(n for _, n in expr.variable_count)
+        below = " ".join(f"partial {self._raised(self._print(s), n)}" for s, n in expr.variable_count)
+        inside = self._print(expr.expr)
+        if isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
+            return f"frac({self._raised('partial', total)} {inside}, {below})"
+        return f"frac({self._raised('partial', total)}, {below}) ({inside})"
+
+    def _raised(self, base: str, n: Any) -> str:
+        return base if n == 1 else f"{base}^({self._print(n)})"
+
+    def _print_Subs(self, expr: Any) -> str:
+        pairs = zip(expr.variables, expr.point, strict=True)
+        places = " comma ".join(f"{self._print(s)} = {self._print(p)}" for s, p in pairs)
+        return f"lr({self._print(expr.expr)} |)_({places})"
+
+    def _print_Integral(self, expr: Any) -> str:
+        signs, ends = "", ""
+        for s, *between in expr.limits:
+            span = f"_({self._print(between[0])})^({self._print(between[1])})" if len(between) == 2 else ""
+            signs, ends = f"integral{span} {signs}", f"{ends} dif {self._print(s)}"
+        return f"{signs}{self._factors([expr.function])}{ends}"
+
+    def _print_Sum(self, expr: Any) -> str:
+        signs = "".join(f"sum_({self._print(s)} = {self._print(a)})^({self._print(b)}) " for s, a, b in expr.limits)
+        return f"{signs}{self._factors([expr.function])}"
+
+    def _print_Piecewise(self, expr: Any) -> str:
+        rows = [
+            f"{self._print(value)} & " + ('"otherwise"' if condition == sp.true else f'"if " {self._print(condition)}')
+            for value, condition in expr.args
+        ]
+        return f"cases({', '.join(rows)})"
+
+    def _print_MatrixBase(self, expr: Any) -> str:
+        rows = [", ".join(self._print(e) for e in expr.row(i)) for i in range(expr.shape[0])]
+        return f"mat({'; '.join(rows)})"
+
+    def _print_tuple(self, expr: Any) -> str:
+        return "(" + ", ".join(map(self._print, expr)) + ")"
+
+    _print_Tuple = _print_list = _print_tuple
+
+    def _print_factorial(self, expr: Any) -> str:
+        return f"{self._factor(expr.args[0], False)}!"
