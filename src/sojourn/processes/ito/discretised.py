@@ -131,6 +131,23 @@ class Discretised(Process):
                     return f"{part} is not real at {at}; {first}write {whole}, or lower dt={self.dt}"
         return ""
 
+    def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
+        """The state after steps t .. t + steps - 1, by a kernel made for this SDE and scheme; equals `step` to rounding.
+
+        `step` itself runs where a state or a parameter asks for its gradient or is not on the CPU, where a parameter is
+        one number a member, and where the SDE has a function that the kernel lacks.
+        """
+        from sojourn.processes.ito.numba_source import advance
+
+        x = [state[symbol.name] for symbol in self.coefficients.states]
+        p = [self.parameters[s.name] for s in self.coefficients.parameters]
+        if steps and all(value.device.type == "cpu" and not value.requires_grad for value in x) and all(map(_plain, p)):
+            numbers = list(map(float, p))
+            new = advance(self.program, self.levy_terms, x, numbers, t, steps, self.dt, self.substeps, stream(noise))
+            if new is not None:
+                return {symbol.name: value for symbol, value in zip(self.coefficients.states, new, strict=True)}
+        return super().advance(state, t, steps, noise)
+
     def increments(self, t: int, ensemble: int, noise: Noise, dtype: torch.dtype, device: Any) -> inc.Increments:
         """What step t sees of the Brownian motion; each value (ensemble,)."""
         m, h = self.coefficients.noises, self.dt / self.substeps
@@ -176,3 +193,10 @@ def _is_root(part: Any) -> bool:
 
 def _sign(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
+
+
+def _plain(value: Any) -> bool:
+    """Whether a parameter is one number that asks for nothing."""
+    return not isinstance(value, torch.Tensor) or (
+        value.ndim == 0 and not value.requires_grad and value.device.type == "cpu"
+    )
