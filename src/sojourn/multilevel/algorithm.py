@@ -1,0 +1,145 @@
+"""Multilevel Monte Carlo for E[f(X_T)]: how many levels, how many paths on each, and when to stop.
+
+Source: Giles, Operations Research 56 (2008); Acta Numerica 24 (2015).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import sympy as sp
+from scipy import stats
+
+from sojourn.calculus.process import ItoProcess
+from sojourn.errors import InputError
+from sojourn.multilevel.estimate import MultilevelEstimate
+from sojourn.multilevel.ladder import Ladder
+from sojourn.multilevel.payoff import payoff
+from sojourn.multilevel.report import report
+from sojourn.noise import Noise
+from sojourn.processes.ito.discretised import Discretised
+from sojourn.processes.ito.schemes import find
+
+BIAS_SHARE = 0.25
+"""Of the tolerance, what the time steps may use up; the rest is for the sampling."""
+
+
+def expectation(
+    f: Any,
+    process: ItoProcess,
+    T: float,
+    *,
+    tolerance: float,
+    confidence: float = 0.95,
+    scheme: str | None = None,
+    seed: int = 0,
+    max_cost: float = 1e9,
+) -> MultilevelEstimate:
+    """E[f(X_T)] by multilevel Monte Carlo, with an interval for the errors of sampling and of time steps.
+
+    E P_L = E P_s + sum_(l = s+1 .. L) E[P_l - P_(l-1)],    P_l = f(X_T by 2^l steps)
+
+    Each mean is over paths of its own, the two terms of a difference on one Brownian path. Paths on level l:
+    proportional to sqrt(variance / work). Levels are added until |E P_L - E f(X_T)|, extrapolated from the last two
+    differences, is below a quarter of the tolerance; s is where the work is least. The result is a function of the
+    arguments alone.
+
+    Args:
+        f: an expression in the states (`Max(S - K, 0)`, or a relation such as `S > K` for a probability), or a function
+            of the final state, a dict of tensors (ensemble,), to a tensor (ensemble,).
+        process: an ItoProcess with an initial value and a number for every parameter.
+        T: final time.
+        tolerance: the half width of the interval.
+        confidence: of the statistical part of the interval.
+        scheme: how paths are stepped; None: "milstein" where the noise commutes, otherwise "euler".
+        seed: of the Brownian paths.
+        max_cost: steps of paths that may be spent.
+
+    Raises:
+        InputError: an argument is out of its range, a parameter has no value, f is not finite, or `max_cost` is not
+            enough.
+
+    Source: Giles, Operations Research 56 (2008); Acta Numerica 24 (2015).
+    """
+    began = time.perf_counter()
+    _check(T, tolerance, confidence, max_cost)
+    process, T = _valued(process), float(T)
+    if scheme is None:
+        scheme = "euler" if process.coefficients().commutator else "milstein"
+    elif find(scheme).kind == "WV":
+        raise InputError(f"scheme={scheme!r} is right in law only and cannot follow a path; use 'euler' or 'milstein'")
+    start = process.discretise(T, scheme)
+    ladder = Ladder(_with_numbers(start, process), T, payoff(f, process, T), Noise(seed))
+    ladder.find_start(max_cost)
+    quantile = float(stats.norm.ppf(0.5 + confidence / 2))
+    settled = False
+    while True:
+        quantile = max(quantile, ladder.quantile(confidence))
+        bias = ladder.bias()
+        # until all levels have their paths for the whole tolerance, the bias is too badly known to be taken off it
+        target = tolerance - min(bias, BIAS_SHARE * tolerance) if settled else tolerance
+        needed = ladder.paths_needed(target / quantile)
+        _afford(ladder, target / quantile, tolerance, max_cost)
+        if ladder.grow(needed):
+            continue
+        if not settled:
+            settled = True
+        elif ladder.bias(errors=0.0) > BIAS_SHARE * tolerance:
+            ladder.add_level()
+            settled = False
+        elif bias > BIAS_SHARE * tolerance:
+            ladder.double_last()
+        else:
+            return report(ladder, confidence, time.perf_counter() - began)
+
+
+def _check(T: Any, tolerance: Any, confidence: Any, max_cost: Any) -> None:
+    for name, value in (("T", T), ("tolerance", tolerance), ("max_cost", max_cost)):
+        if not (isinstance(value, (int, float)) and 0 < value < math.inf):
+            raise InputError(f"{name}={value} is not a positive number")
+    if not (isinstance(confidence, (int, float)) and 0 < confidence < 1):
+        raise InputError(f"confidence={confidence} is not between 0 and 1; the usual is 0.95")
+
+
+def _valued(process: Any) -> ItoProcess:
+    """The process, once it is known that nothing in it lacks a number."""
+    if not isinstance(process, ItoProcess):
+        raise InputError(f"process is {type(process).__name__}; expectation needs an ItoProcess")
+    if process.starts is None:
+        raise InputError("the process has no initial value; give one: ItoProcess(..., initial=...)")
+    for symbol in process.parameters:
+        if symbol.name not in process.values:
+            raise InputError(f"{symbol} has no value; give it one, such as X({symbol}=1.0)")
+        try:
+            float(process.values[symbol.name])
+        except (TypeError, ValueError):
+            raise InputError(f"{symbol} is not one number; expectation needs one, such as X({symbol}=1.0)") from None
+    return process
+
+
+def _with_numbers(start: Discretised, process: ItoProcess) -> Discretised:
+    """The same with plain numbers for parameters and initial values, which may be expressions in parameters."""
+    numbers = {symbol: float(value) for symbol, value in process.given().items()}
+    places = {symbol: sp.Float(value) for symbol, value in numbers.items()}
+    begins: dict[str, Any] = {
+        s.name: e.xreplace(places) for s, e in zip(process.states, process.starts or (), strict=True)
+    }
+    return replace(
+        start,
+        parameters={symbol.name: value for symbol, value in numbers.items()},
+        start={s: float(e) for s, e in begins.items()},
+    )
+
+
+def _afford(ladder: Ladder, standard_error: float, tolerance: float, max_cost: float) -> None:
+    """Raises InputError where what is needed, with the levels still to come, costs more than may be spent."""
+    cost = ladder.predict(standard_error, BIAS_SHARE * tolerance)
+    if cost > max_cost:
+        reachable = tolerance * math.sqrt(cost / max_cost)
+        raise InputError(
+            f"tolerance={tolerance:g} would take about {cost:.1e} steps of paths, above max_cost={max_cost:.1e}; raise "
+            f"max_cost, or ask for a tolerance of about {reachable:.1g}"
+        )

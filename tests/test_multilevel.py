@@ -1,0 +1,232 @@
+"""Multilevel Monte Carlo against closed forms: values, coverage, orders of decay, cost, refusals.
+
+Single runs ask for a confidence of 1 - 1e-6, so a right implementation fails one of them with a probability of 1e-6,
+if its bias is no larger than estimated; seeds are fixed.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from scipy import stats
+
+from sojourn.calculus import ItoProcess, brownian, symbols
+from sojourn.errors import InputError
+from sojourn.multilevel import expectation
+from sojourn.multilevel.levels import CHUNK, Level, Sums
+from sojourn.multilevel.payoff import payoff
+from sojourn.noise import Noise
+
+SURE = 1 - 1e-6
+S, x, y, t = symbols("S", positive=True), *symbols("x y t", real=True)
+mu, sigma, kappa, theta = symbols("mu sigma kappa theta", positive=True)
+W = brownian("W")
+GBM = ItoProcess(S, mu * S, {W: sigma * S}, initial=100)(mu=0.05, sigma=0.2)
+OU = ItoProcess(x, kappa * (theta - x), {W: sigma}, initial=2)(kappa=2.0, theta=1.0, sigma=0.5)
+CIR = ItoProcess(S, kappa * (theta - S), {W: sigma * sp.sqrt(S)}, initial=0.06)(kappa=2.0, theta=0.04, sigma=0.3)
+W1, W2 = brownian("W1 W2")
+AREA = ItoProcess(
+    [x, y], [0, 0], {W1: [1, 0], W2: [0, x]}, initial=[0, 0]
+)  # y = int W1 dW2: the noise does not commute
+
+CALL = sp.exp(-mu * t) * sp.Max(S - 100, 0)
+D1 = (0.05 + 0.02) / 0.2
+BLACK_SCHOLES = 100 * stats.norm.cdf(D1) - 100 * math.exp(-0.05) * stats.norm.cdf(D1 - 0.2)
+ABOVE = stats.norm.cdf(D1 - 0.2)
+OU_SQUARE = (1 + math.exp(-2)) ** 2 + 0.25 / 4 * (1 - math.exp(-4))
+CIR_MEAN = 0.04 + 0.02 * math.exp(-2)
+CIR_SQUARE = CIR_MEAN**2 + 0.06 * 0.09 / 2 * (math.exp(-2) - math.exp(-4)) + 0.04 * 0.09 / 4 * (1 - math.exp(-2)) ** 2
+
+
+@pytest.mark.parametrize(
+    ("f", "process", "truth", "tolerance", "scheme"),
+    [
+        (S, GBM, 100 * math.exp(0.05), 0.3, None),
+        (S**2, GBM, 1e4 * math.exp(0.1 + 0.04), 60.0, None),
+        (x, OU, 1 + math.exp(-2), 0.01, None),
+        (x**2, OU, OU_SQUARE, 0.02, None),
+        (S, CIR, CIR_MEAN, 1e-3, None),
+        (S**2, CIR, CIR_SQUARE, 1e-4, None),
+        (CALL, GBM, BLACK_SCHOLES, 0.2, None),
+        (CALL, GBM, BLACK_SCHOLES, 0.2, "euler"),
+        (S > 100, GBM, ABOVE, 0.02, None),
+        (S > 100, GBM, ABOVE, 0.02, "euler"),
+        (y**2, AREA, 0.5, 0.02, None),
+        (lambda state: torch.cos(state["x"]), AREA, math.exp(-0.5), 0.01, None),
+    ],
+)
+def test_the_interval_holds_the_closed_form(f, process, truth, tolerance, scheme):
+    found = expectation(f, process, 1.0, tolerance=tolerance, confidence=SURE, scheme=scheme, seed=1)
+    assert found.interval[0] <= truth <= found.interval[1]
+    assert found.half_width <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("f", "process", "truth", "tolerance"),
+    [(CALL, GBM, BLACK_SCHOLES, 0.8), (S > 100, GBM, ABOVE, 0.04), (S > 150, GBM, stats.norm.cdf(-1.877326), 0.01)],
+)
+def test_intervals_cover_as_often_as_they_say(f, process, truth, tolerance):
+    found = [expectation(f, process, 1.0, tolerance=tolerance, seed=seed) for seed in range(200)]
+    hits = sum(e.interval[0] <= truth <= e.interval[1] for e in found)
+    assert hits >= stats.binom.ppf(1e-6, 200, 0.95)
+    assert 0.6 < np.mean([e.half_width for e in found]) / tolerance <= 1
+
+
+def ladder_of(process, scheme, f, depth, paths):
+    start = process.discretise(1.0, scheme)
+    levels = [Level(k, start, 1.0, payoff(f, process, 1.0), Noise(3)) for k in range(depth)]
+    for level in levels:
+        level.sample(paths)
+    return levels
+
+
+@pytest.mark.parametrize(
+    ("scheme", "f", "order", "slack"),
+    [
+        ("milstein", S, 2.0, 0.15),
+        ("milstein", CALL, 2.0, 0.2),
+        ("milstein", S > 100, 1.0, 0.25),
+        ("euler", S, 1.0, 0.15),
+        ("euler", CALL, 1.0, 0.2),
+        ("euler", S > 100, 0.5, 0.2),
+    ],
+)
+def test_variances_of_the_differences_fall_as_the_theory_says(scheme, f, order, slack):
+    levels = ladder_of(GBM(sigma=0.5), scheme, f, 8, 20_000)[3:]
+    v = [level.differences.variance for level in levels]
+    slope = np.polyfit(range(len(v)), np.log2(v), 1)[0]
+    assert abs(-slope - order) < slack
+
+
+@pytest.mark.parametrize(("scheme", "f"), [("milstein", S), ("euler", S), ("milstein", CALL)])
+def test_means_of_the_differences_fall_with_weak_order_one(scheme, f):
+    levels = ladder_of(GBM(mu=0.5), scheme, f, 6, 40_000)[2:]
+    m = [level.differences.mean for level in levels]
+    assert abs(-np.polyfit(range(len(m)), np.log2(np.abs(m)), 1)[0] - 1) < 0.25
+
+
+@pytest.mark.parametrize(("process", "scheme", "f"), [(GBM, "milstein", CALL), (AREA, "euler", y**2)])
+def test_the_coarse_path_of_a_level_has_the_law_of_the_fine_path_below(process, scheme, f):
+    levels = ladder_of(process, scheme, f, 5, 20_000)
+    bound = stats.norm.isf(0.5e-6 / 4)
+    for below, level in pairwise(levels):
+        coarse = level.values.mean - level.differences.mean
+        error = math.sqrt(2 * below.values.variance / below.paths)
+        assert abs(coarse - below.values.mean) <= bound * error
+
+
+def test_fine_and_coarse_follow_one_brownian_path():
+    drifting = ItoProcess(x, 1, {W: 2}, initial=0)  # solved exactly by every scheme: no difference but rounding
+    for level in ladder_of(drifting, "euler", x, 5, 100)[1:]:
+        assert level.differences.lowest > -1e-13
+        assert level.differences.highest < 1e-13
+
+
+def test_more_paths_are_new_members_and_old_sums_stay():
+    once, twice = (Level(2, GBM.discretise(1.0, "milstein"), 1.0, payoff(S, GBM, 1.0), Noise(0)) for _ in range(2))
+    once.sample(CHUNK + 900)
+    for paths in (400, 100, CHUNK, 400):
+        twice.sample(paths)
+    assert once.paths == twice.paths
+    for a, b in ((once.values, twice.values), (once.differences, twice.differences)):
+        for name in ("mean", "variance", "kurtosis", "lowest", "highest"):
+            assert getattr(a, name) == pytest.approx(getattr(b, name), rel=1e-9)
+
+
+def test_sums_give_the_moments_of_all_the_numbers():
+    numbers = 1e3 + stats.gamma(0.5).rvs(5000, random_state=np.random.default_rng(0))
+    sums = Sums()
+    for piece in np.split(numbers, [7, 1000, 1001]):
+        sums.add(piece)
+    assert sums.mean == pytest.approx(numbers.mean())
+    assert sums.variance == pytest.approx(numbers.var(ddof=1))
+    assert sums.kurtosis == pytest.approx(stats.kurtosis(numbers, fisher=False))
+
+
+def test_the_result_is_a_function_of_its_arguments():
+    first, second = (expectation(CALL, GBM, 1.0, tolerance=0.5, seed=4) for _ in range(2))
+    assert first == second
+    assert first.value != expectation(CALL, GBM, 1.0, tolerance=0.5, seed=5).value
+
+
+def test_work_grows_as_the_inverse_square_of_the_tolerance():
+    costs = [expectation(S, GBM, 1.0, tolerance=tolerance, seed=0).cost for tolerance in (0.4, 0.1)]
+    assert 10 < costs[1] / costs[0] < 25  # 16, and plain Monte Carlo's 64
+
+
+def test_steps_at_which_the_scheme_is_unstable_are_left_out():
+    stiff = OU(kappa=60.0)
+    found = expectation(x, stiff, 1.0, tolerance=0.01, confidence=SURE)
+    assert found.levels[0].dt <= 2 / 60
+    assert found.interval[0] <= 1 <= found.interval[1]
+    assert any("tried and left" in limit for limit in found.limits)
+
+
+def test_steps_at_which_paths_leave_the_domain_are_left_out():
+    found = expectation(S, CIR, 1.0, tolerance=2e-3)
+    assert found.levels[0].dt < 1
+    assert math.isfinite(found.value)
+
+
+def test_a_discontinuous_payoff_is_told_by_its_variances():
+    found = expectation(S > 100, GBM, 1.0, tolerance=0.01, scheme="euler")
+    assert found.beta is not None
+    assert found.beta[0] < 0.8
+    assert any("jumps" in check for check in found.checks)
+
+
+def test_a_payoff_that_every_path_agrees_on_is_said_to_be_one():
+    found = expectation(S > 1e6, GBM, 1.0, tolerance=0.01)
+    assert found.value == 0
+    assert any("every path gave the same value" in limit for limit in found.limits)
+
+
+def test_a_process_without_noise_has_no_statistical_error():
+    decay = ItoProcess(x, -x, {}, initial=1)
+    found = expectation(x, decay, 1.0, tolerance=1e-3)
+    assert found.statistical < 1e-12
+    assert found.interval[0] <= math.exp(-1) <= found.interval[1]
+
+
+def test_the_initial_value_may_be_an_expression_in_parameters():
+    begins = ItoProcess(S, mu * S, {W: sigma * S}, initial=2 * theta)(mu=0.05, sigma=0.2, theta=50.0)
+    assert expectation(S, begins, 1.0, tolerance=0.5).value == expectation(S, GBM, 1.0, tolerance=0.5).value
+
+
+def test_it_prints_the_table_and_says_what_holds():
+    text = str(expectation(CALL, GBM, 1.0, tolerance=0.5))
+    assert "variance" in text
+    assert "extrapolation, not a bound" in " ".join(text.split())
+    assert "Not covered: " in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tolerance": 0}, "tolerance=0 is not a positive number"),
+        ({"tolerance": float("nan")}, "tolerance=nan is not a positive number"),
+        ({"confidence": 1.0}, "confidence=1.0 is not between 0 and 1"),
+        ({"T": -1.0}, "T=-1.0 is not a positive number"),
+        ({"max_cost": 0}, "max_cost=0 is not a positive number"),
+        ({"tolerance": 1e-6}, "above max_cost=1.0e+09; raise max_cost, or ask for a tolerance of about"),
+        ({"f": "S"}, "neither an expression in the states nor a function"),
+        ({"f": theta * S}, "f depends on theta, which is no state and has no value"),
+        ({"f": lambda state: state["S"].mean()}, "needed is a tensor of shape"),
+        ({"f": sp.log(S - 100)}, "f is not finite on some paths"),
+        ({"process": ItoProcess(S, mu * S, {W: S}, initial=1)}, "mu has no value; give it one"),
+        ({"process": ItoProcess(S, 0, {W: S})}, "the process has no initial value"),
+        ({"process": GBM(mu=torch.ones(7))}, "mu is not one number"),
+        ({"process": 3}, "expectation needs an ItoProcess"),
+        ({"scheme": "eulre"}, "scheme='eulre' is not known"),
+        ({"process": AREA, "f": x, "scheme": "milstein"}, "needs noise that commutes"),
+    ],
+)
+def test_refusals_name_the_thing_and_the_remedy(change, message):
+    arguments = {"f": S, "process": GBM, "T": 1.0, "tolerance": 0.5} | change
+    with pytest.raises(InputError) as caught:
+        expectation(**arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
