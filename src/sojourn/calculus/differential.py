@@ -393,8 +393,8 @@ def _closed(d: Differential, name: str | sp.Symbol) -> ItoProcess:
             )
     if all(back is None for _, back in candidates):
         raise InputError(
-            f"{f} has no single inverse in {', '.join(map(str, inside)) or 'a state'}, so Y has no closed SDE; declare the "
-            f"state real=True or positive=True if it is, or keep the Differential"
+            f"{f} has no single inverse in {', '.join(map(str, inside)) or 'a state'}, so Y has no closed SDE; declare "
+            f"the state real=True or positive=True if it is, or keep the Differential"
         )
     raise InputError(f"the coefficients of d({f}) depend on more than its value; make a system of the two processes")
 

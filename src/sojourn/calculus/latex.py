@@ -1,4 +1,4 @@
-r"""Formulas in LaTeX, in a student's order: \mathrm{d}X_{t} = \mu X_{t}\,\mathrm{d}t + \sigma X_{t}\,\mathrm{d}W_{t}."""
+r"""Formulas in LaTeX: \mathrm{d}X_{t} = \mu X_{t}\,\mathrm{d}t + \sigma X_{t}\,\mathrm{d}W_{t}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,25 @@ from sympy.core.function import AppliedUndef
 
 from sojourn.calculus.writing import GREEK, Writer
 
-_COMMANDS = "sin cos tan sec csc cot sinh cosh tanh coth arcsin arccos arctan exp log max min".split()
+_COMMANDS = {
+    "sin",
+    "cos",
+    "tan",
+    "sec",
+    "csc",
+    "cot",
+    "sinh",
+    "cosh",
+    "tanh",
+    "coth",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "exp",
+    "log",
+    "max",
+    "min",
+}
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
 _PARTIAL = r"\partial"
 _RELATIONS = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq"}
@@ -120,6 +138,11 @@ class Latex(Writer):
             span = f"_{{{self._print(between[0])}}}^{{{self._print(between[1])}}}" if len(between) == 2 else ""
             signs, ends = rf"\int{span} {signs}", rf"{ends}\,\mathrm{{d}}{self._print(s)}"
         return f"{signs}{self._factors([expr.function])}{ends}"
+
+    def _print_ItoIntegral(self, expr: Any) -> str:
+        g, W, s, t = expr.args
+        noise = self.name(W.name, [s.name])
+        return rf"\int_{{0}}^{{{self._print(t)}}} {self._factors([g])}\,\mathrm{{d}}{noise}"
 
     def _print_Sum(self, expr: Any) -> str:
         signs = "".join(

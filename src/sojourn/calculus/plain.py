@@ -126,6 +126,10 @@ class Plain(Writer):
             signs, ends = f"∫{span} {signs}", f"{ends} d{self._print(s)}"
         return f"{signs}{self._factors([expr.function])}{ends}"
 
+    def _print_ItoIntegral(self, expr: Any) -> str:
+        g, W, s, t = expr.args
+        return f"∫[0, {self._print(t)}] {self._factors([g])} d{self._print(W)}({self._print(s)})"
+
     def _print_Sum(self, expr: Any) -> str:
         signs = " ".join(f"Σ[{self._print(s)} = {self._print(a)} .. {self._print(b)}]" for s, a, b in expr.limits)
         return f"{signs} {self._factors([expr.function])}"

@@ -181,7 +181,7 @@ class ItoProcess:
         for s in f.free_symbols:
             if s.name in known and s != known[s.name]:
                 raise InputError(
-                    f"{s} in {f} is not the state {s}: their assumptions differ; make the symbol once and use it in both"
+                    f"{s} in {f} is not the state {s}: their assumptions differ; make the symbol once and use it twice"
                 )
             if s.name == "t" and s != time:
                 if self.uses_time(sp.S.Zero):

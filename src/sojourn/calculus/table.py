@@ -18,7 +18,7 @@ TIME = sp.Symbol("t", positive=True)
 
 @dataclass(frozen=True)
 class Table:
-    """Products of differentials: `entries[i, k]` is d(symbols[i]) d(symbols[k]), as (coefficient, symbol) or None for 0."""
+    """Products of differentials: `entries[a, b]` is da db as (coefficient, symbol), None for 0."""
 
     symbols: tuple[sp.Symbol, ...]
     entries: dict[tuple[sp.Symbol, sp.Symbol], tuple[sp.Expr, sp.Symbol] | None]

@@ -136,7 +136,7 @@ def _row(name: str, right: str, known: dict[str, sp.Symbol]) -> tuple[sp.Expr, d
         coefficients[d.name] = c
     if expression.has(sp.I):
         raise InputError(f'the right side of d{name} is not real: "{right.strip()}"')
-    rest = expression.subs({d: 0 for d in differentials})
+    rest = expression.subs(dict.fromkeys(differentials, 0))
     if rest != 0:
         raise InputError(f'in d{name} the part "{sp.sstr(rest)}" has no dt and no dW; write it as ({sp.sstr(rest)})*dt')
     drift = coefficients.pop("dt", sp.S.Zero)

@@ -9,7 +9,29 @@ from sympy.core.function import AppliedUndef
 
 from sojourn.calculus.writing import GREEK, Writer
 
-_OPERATORS = "arccos arcsin arctan cos cosh cot coth csc csch exp lim ln log max min sec sech sin sinh tan tanh".split()
+_OPERATORS = {
+    "arccos",
+    "arcsin",
+    "arctan",
+    "cos",
+    "cosh",
+    "cot",
+    "coth",
+    "csc",
+    "csch",
+    "exp",
+    "lim",
+    "ln",
+    "log",
+    "max",
+    "min",
+    "sec",
+    "sech",
+    "sin",
+    "sinh",
+    "tan",
+    "tanh",
+}
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
 _RELATIONS = {"==": "=", "!=": "!=", "<=": "<=", ">=": ">="}
 
@@ -31,7 +53,7 @@ class Typst(Writer):
     def _stem(self, text: str) -> str:
         if text.lower() in GREEK:
             return text
-        return text if len(text) == 1 and text.isalnum() or text.isdecimal() else self.words(text)
+        return text if (len(text) == 1 and text.isalnum()) or text.isdecimal() else self.words(text)
 
     def fraction(self, above: str, below: str, bare: bool) -> str:
         return f"frac({above}, {below})"
@@ -114,6 +136,10 @@ class Typst(Writer):
             span = f"_({self._print(between[0])})^({self._print(between[1])})" if len(between) == 2 else ""
             signs, ends = f"integral{span} {signs}", f"{ends} dif {self._print(s)}"
         return f"{signs}{self._factors([expr.function])}{ends}"
+
+    def _print_ItoIntegral(self, expr: Any) -> str:
+        g, W, s, t = expr.args
+        return f"integral_(0)^({self._print(t)}) {self._factors([g])} dif {self.name(W.name, [s.name])}"
 
     def _print_Sum(self, expr: Any) -> str:
         signs = "".join(f"sum_({self._print(s)} = {self._print(a)})^({self._print(b)}) " for s, a, b in expr.limits)

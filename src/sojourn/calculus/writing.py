@@ -14,14 +14,36 @@ from sympy.printing.conventions import split_super_sub
 from sympy.printing.printer import Printer
 
 from sojourn.calculus.noises import Brownian, Poisson
-from sojourn.calculus.steps import Form, Mean, Partial
+from sojourn.calculus.steps import Form, ItoIntegral, Mean, Partial
 
-GREEK = tuple(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega".split()
+GREEK = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
 )
 _SPELT = {"lam": "lambda", "lamda": "lambda", "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi"}
-_LONG = (sp.Integral, sp.Sum, sp.Derivative, sp.Piecewise, sp.Subs)
+_LONG = (ItoIntegral, sp.Integral, sp.Sum, sp.Derivative, sp.Piecewise, sp.Subs)
 _BESIDE = (sp.Add, AppliedUndef, Partial, Mean, *_LONG)  # what a number stands before, and not above
 
 
@@ -138,7 +160,7 @@ class Writer(Printer):
         text = self._print(expr)
         if isinstance(expr, (sp.Add, sp.Piecewise, sp.core.relational.Relational)) or _negative(expr):
             return self.brackets(text)
-        if isinstance(expr, (sp.Integral, sp.Sum)) and not last:
+        if isinstance(expr, (ItoIntegral, sp.Integral, sp.Sum)) and not last:
             return self.brackets(text)
         return text
 
@@ -166,7 +188,7 @@ class Writer(Printer):
         if exponent.is_Rational and exponent.p == 1 and exponent.q <= 3:
             return self.root(base, int(exponent.q))
         text = self._print(base)
-        simple = isinstance(base, (sp.Symbol, sp.Integer)) and not _negative(base)
+        simple = isinstance(base, (sp.Symbol, sp.Integer, AppliedUndef)) and not _negative(base)
         return self.power(text if simple else self.brackets(text), exponent)
 
     def _print_exp(self, expr: Any) -> str:

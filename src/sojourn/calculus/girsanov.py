@@ -1,0 +1,214 @@
+"""Girsanov's theorem: under another measure, dW + theta dt is a Brownian motion, and the drift changes by -B theta.
+
+dQ/dP = Z_T,  Z_t = exp(-int phi . dW - 1/2 int phi . theta dt),  phi = rho^-1 theta,  W^Q = W + int theta dt
+
+It needs E Z_T = 1. Novikov's condition E exp(1/2 int_0^T phi . theta dt) < oo is enough for that.
+Sources: Karatzas and Shreve, Brownian Motion and Stochastic Calculus, 3.5; Oksendal, 8.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from sojourn.calculus.conditions import deterministic, growth
+from sojourn.calculus.differential import tidy
+from sojourn.calculus.integrals import definite
+from sojourn.calculus.noises import Brownian
+from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.steps import Form, ItoIntegral, Mean, Step
+from sojourn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Novikov:
+    """Novikov's condition E exp(1/2 int_0^T phi . theta dt) < oo.
+
+    Attributes:
+        condition: the inequality.
+        proved: True where it is known to hold; False where it is only stated, and is to be checked.
+        reason: why it holds, or what is to be checked.
+    """
+
+    condition: Any
+    proved: bool
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeOfMeasure:
+    """A process under the measure Q that makes dW + theta dt a Brownian motion W^Q.
+
+    Attributes:
+        process: the same process, written with W^Q.
+        original: the process as it was given.
+        theta: Brownian motion -> its theta.
+        motions: Brownian motion -> the one under Q.
+        exponent: log dQ/dP up to the time t.
+        novikov: the condition under which Q is a probability measure.
+        steps: how the drift changes.
+        notes: what is taken for granted.
+    """
+
+    process: ItoProcess
+    original: ItoProcess
+    theta: dict[Brownian, sp.Expr]
+    motions: dict[Brownian, Brownian]
+    exponent: sp.Expr
+    novikov: Novikov
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def density(self) -> sp.Expr:
+        """dQ/dP up to the time t."""
+        return sp.exp(self.exponent)
+
+    @property
+    def lines(self) -> tuple[Step, ...]:
+        """The process under Q and the density."""
+        from sojourn.calculus.show import forms
+
+        own = tuple(Step("", left, right) for left, right in forms(self.process))
+        return (*own, Step("", sp.log(sp.Symbol("Z")), self.exponent))
+
+    def __repr__(self) -> str:
+        from sojourn.calculus.show import text
+
+        return text(self)
+
+    def latex(self) -> str:
+        """The equations in LaTeX."""
+        from sojourn.calculus.show import latex
+
+        return latex(self)
+
+    def typst(self) -> str:
+        """The equations in Typst's mathematics."""
+        from sojourn.calculus.show import typst
+
+        return typst(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> ChangeOfMeasure:
+    """The process under the measure that makes dW + theta dt a Brownian motion; motions not named keep theta = 0.
+
+    Raises:
+        InputError: theta names a motion that the process does not have, or, for singular correlations, no such measure
+            exists.
+    """
+    if not isinstance(theta, Mapping):
+        raise InputError(f"theta={theta!r} does not say of which motion; write {{W: {theta!r}}}")
+    t, given = process.time, {}
+    for W, value in theta.items():
+        if W not in process.noises:
+            own = ", ".join(map(str, process.noises)) or "none"
+            raise InputError(f"theta names {W}, which does not drive the process; its Brownian motions are {own}")
+        given[W], t = process.read(value)
+    vector = sp.Matrix([given.get(W, sp.S.Zero) for W in process.noises])
+    phi = _solve(process.correlation(), vector, process.noises)
+    square = tidy((phi.T * vector)[0])
+    drifts = [
+        tidy(a - sum((process.columns[W][i] * h for W, h in zip(process.noises, vector, strict=True)), sp.S.Zero))
+        for i, a in enumerate(process.drifts)
+    ]
+    motions = _under_q(process.noises)
+    after = process._with(drift=drifts, diffusion={motions[W]: list(c) for W, c in process.columns.items()})
+    exponent = -sum(
+        (_ito_integral(h, W, process.states, t) for h, W in zip(phi, process.noises, strict=True)), sp.S.Zero
+    )
+    exponent -= _time_integral(square, process.states, t) / 2
+    notes = ()
+    if process.jump_columns:
+        notes = ("the rates of the Poisson processes are the same under both measures",)
+    return ChangeOfMeasure(
+        after,
+        process,
+        dict(zip(process.noises, vector, strict=True)),
+        motions,
+        exponent,
+        novikov(square, vector, process, t),
+        _steps(process, vector, motions, after, t),
+        notes,
+    )
+
+
+def novikov(square: sp.Expr, theta: sp.Matrix, process: ItoProcess, t: sp.Symbol) -> Novikov:
+    """Novikov's condition for phi . theta = square, proved where theta is deterministic or bounded."""
+    T = sp.Symbol("T", positive=True)
+    condition = sp.Lt(Mean(sp.exp(_time_integral(square, process.states, t, T) / 2)), sp.oo, evaluate=False)
+    if all(deterministic(e, process.states, t) for e in theta):
+        return Novikov(condition, True, "theta is a bounded function of time alone on every [0, T]")
+    if growth(square, process.states, t) == 0:
+        return Novikov(condition, True, "theta is bounded")
+    return Novikov(condition, False, "theta depends on the state and is not known to be bounded; this is to be checked")
+
+
+def _solve(rho: sp.Matrix, theta: sp.Matrix, noises: tuple[Brownian, ...]) -> sp.Matrix:
+    """phi with rho phi = theta."""
+    if not noises:
+        return sp.zeros(0, 1)
+    if rho.is_diagonal():
+        return theta
+    if sp.simplify(rho.det()) != 0:
+        return (rho.inv() * theta).applyfunc(tidy)
+    try:
+        phi, free = rho.gauss_jordan_solve(theta)
+    except ValueError:
+        names = ", ".join(map(str, noises))
+        raise InputError(
+            f"no measure moves {names} by this theta: their correlations are singular; move them alike"
+        ) from None
+    return phi.subs(dict.fromkeys(free, 0)).applyfunc(tidy)
+
+
+def _under_q(noises: tuple[Brownian, ...]) -> dict[Brownian, Brownian]:
+    """Brownian motions of the same correlations with a Q in their names."""
+    return {W: Brownian(f"{W.name}^Q", tuple(f"{n}^Q" for n in W.family), W.correlations) for W in noises}
+
+
+def _time_integral(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, end: sp.Symbol | None = None) -> sp.Expr:
+    """int_0^t of a function of time and state."""
+    end = t if end is None else end
+    s = sp.Symbol("s", positive=True)
+    along = _along(e, states, t, s)
+    if e.free_symbols & set(states):
+        return sp.Integral(along, (s, 0, end))
+    if not e.has(t):
+        return e * end
+    return definite(along, s, 0, end)
+
+
+def _ito_integral(e: sp.Expr, W: Brownian, states: tuple[sp.Symbol, ...], t: sp.Symbol) -> sp.Expr:
+    """int_0^t of a function of time and state against dW."""
+    if not e.free_symbols & {*states, t}:
+        return e * W
+    s = sp.Symbol("s", positive=True)
+    return ItoIntegral(_along(e, states, t, s), W, s, t)
+
+
+def _along(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, s: sp.Symbol) -> sp.Expr:
+    """The function at the time s of a path."""
+    return e.xreplace({t: s} | {x: sp.Function(x.name, real=True)(s) for x in states})
+
+
+def _steps(
+    process: ItoProcess, theta: sp.Matrix, motions: dict[Brownian, Brownian], after: ItoProcess, t: sp.Symbol
+) -> tuple[Step, ...]:
+    from sojourn.calculus.show import forms
+
+    steps = [Step("the process", left, right) for left, right in forms(process)]
+    put = {W: Form.of([(1, motions[W]), (-h, t)], process.states) for W, h in zip(process.noises, theta, strict=True)}
+    steps += [Step("under Q", Form.of([(1, W)]), form) for W, form in put.items()]
+    for i, s in enumerate(process.states):
+        terms = [(process.drifts[i], t), *((column[i], put[W]) for W, column in process.columns.items())]
+        terms += [(column[i], N) for N, column in process.jump_columns.items()]
+        steps.append(Step("put in", Form.of([(1, s)], process.states), Form.of(terms, process.states)))
+    steps += [Step("collect the terms", left, right) for left, right in forms(after)]
+    return tuple(steps)
