@@ -9,6 +9,7 @@ from sojourn.processes.ito.schemes.heun import HEUN
 from sojourn.processes.ito.schemes.implicit import IMPLICIT
 from sojourn.processes.ito.schemes.milstein import MILSTEIN
 from sojourn.processes.ito.schemes.milstein_levy import MILSTEIN_LEVY
+from sojourn.processes.ito.schemes.milstein_truncated import MILSTEIN_TRUNCATED
 from sojourn.processes.ito.schemes.scheme import Scheme
 from sojourn.processes.ito.schemes.square_root import SQUARE_ROOT
 from sojourn.processes.ito.schemes.sra1 import SRA1
@@ -22,6 +23,7 @@ SCHEMES = {
         EULER,
         MILSTEIN,
         MILSTEIN_LEVY,
+        MILSTEIN_TRUNCATED,
         SRA1,
         SRI,
         WEAK2,

@@ -6,6 +6,8 @@ The second, and the first with l = 0, are exact along the path too. With l != 0 
 function of dW; the step has its law, and follows the path with strong order 1.
 """
 
+from typing import Any
+
 import sympy as sp
 
 from sojourn.errors import InputError
@@ -33,7 +35,7 @@ def _growth(y):
     return sp.Piecewise((1, zero), (sp.sinh(safe) / safe, True))
 
 
-def form(coefficients, i):
+def form(coefficients, i) -> Any:
     """("geometric", m, 0, s) or ("normal", k, l, s) for the equation of state i; None if it is neither."""
     x, a, row = coefficients.states[i], coefficients.drift[i], coefficients.diffusion[i]
     variable = {*coefficients.states, coefficients.time}

@@ -5,6 +5,8 @@ dX = (k - l X) dt + s sqrt(X) dW,    dY = (c / Y - l Y / 2) dt + s/2 dW,    c = 
 Positive for every dW if 4 k > s^2; strong order 1 if 4 k > 3 s^2 (else less), weak order 1.
 """
 
+from typing import Any
+
 import sympy as sp
 
 from sojourn.errors import InputError
@@ -22,7 +24,7 @@ def step(sde, t, x, h, increments):
     return sde.let(*new)
 
 
-def form(coefficients, i):
+def form(coefficients, i) -> Any:
     """(k, l, s) of the equation of state i; None if it has no such form."""
     x, a, b = coefficients.states[i], coefficients.drift[i], coefficients.diffusion[i][i]
     slope, rest = sp.diff(a, x), sp.simplify(a - x * sp.diff(a, x))
