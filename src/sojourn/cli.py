@@ -1,4 +1,4 @@
-"""The command line: `sojourn list | run | resume | show | simulate | doctor`.
+"""The command line: `sojourn list | run | resume | show | simulate | ito | doctor`.
 
 Help and start-up import nothing heavy; each command imports what it needs. Bad input is one line and exit code 2.
 """
@@ -31,6 +31,7 @@ _HELP = """\
   [cyan]resume[/] RUN                finish a run that was interrupted, with the same results to the bit
   [cyan]show[/] RUN                  a readable summary of a run
   [cyan]simulate[/] PROCESS [...]    simulate one process and keep its trajectory
+  [cyan]ito[/] EQUATION [--of F]     the Ito calculus of "dX = mu*X*dt + sigma*X*dW", or the derivation of dF
   [cyan]doctor[/]                    what is installed, which device, threads and fonts
 
   --debug                   show the whole traceback of an error
@@ -56,7 +57,15 @@ def main() -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    commands = {"list": _list, "run": _run, "resume": _resume, "show": _show, "simulate": _simulate, "doctor": _doctor}
+    commands = {
+        "list": _list,
+        "run": _run,
+        "resume": _resume,
+        "show": _show,
+        "simulate": _simulate,
+        "ito": _ito,
+        "doctor": _doctor,
+    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         _print(_HELP)
     elif arguments[0] == "--version":
@@ -157,6 +166,42 @@ def _show(arguments: list[str]) -> None:
     _print(summary(Run.open(arguments[0])))
 
 
+_ITO_HELP = """\
+[bold]sojourn ito[/] "dX = mu*X*dt + sigma*X*dW" [OPTIONS]   equations of a system stand between semicolons
+
+  [cyan]--of[/] F          the derivation of dF by Ito's formula, such as --of "log(X)"
+  [cyan]--generator[/] F   the generator applied to F
+  [cyan]--format[/] KIND   text, latex or typst, to copy; without it, for reading in the terminal
+"""
+
+
+def _ito(arguments: list[str]) -> None:
+    if not arguments or {"-h", "--help"} & set(arguments):
+        return _print(_ITO_HELP)
+    of, rest = _option(arguments, "--of")
+    generator, rest = _option(rest, "--generator")
+    kind, rest = _option(rest, "--format")
+    if len(rest) != 1 or rest[0].startswith("-"):
+        raise InputError(
+            f"ito takes one equation between quotation marks, and {' '.join(rest) or 'nothing'!r} was given"
+        )
+    if of is not None and generator is not None:
+        raise InputError("ito takes --of or --generator, not both; call it twice")
+    from sojourn.calculus.text import parse_expression, parse_process
+    from sojourn.view.derivation import derivation, glance, source
+
+    process = parse_process(rest[0])
+    result: Any = process
+    if of is not None:
+        result = process.of(parse_expression(of, process))
+    elif generator is not None:
+        result = process.generator(parse_expression(generator, process))
+    if kind is not None:
+        print(source(result, kind))
+    else:
+        _print(glance(process) if result is process else derivation(result))
+
+
 def _doctor(arguments: list[str]) -> None:
     from sojourn.view.doctor import report
 
@@ -182,7 +227,7 @@ def _option(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
             return argument.removeprefix(flag + "="), arguments[:k] + arguments[k + 1 :]
         if argument == flag:
             if k + 1 == len(arguments):
-                raise InputError(f"{flag} needs a value, such as {flag} runs/mine")
+                raise InputError(f"{flag} needs a value")
             return arguments[k + 1], arguments[:k] + arguments[k + 2 :]
     return None, arguments
 

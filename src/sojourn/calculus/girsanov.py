@@ -17,9 +17,10 @@ import sympy as sp
 from sojourn.calculus.conditions import deterministic, growth
 from sojourn.calculus.differential import tidy
 from sojourn.calculus.integrals import definite
+from sojourn.calculus.linear import ItoIntegral
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
-from sojourn.calculus.steps import Form, ItoIntegral, Mean, Step
+from sojourn.calculus.steps import Form, Mean, Step
 from sojourn.errors import InputError
 
 
@@ -187,10 +188,8 @@ def _time_integral(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, end:
 
 def _ito_integral(e: sp.Expr, W: Brownian, states: tuple[sp.Symbol, ...], t: sp.Symbol) -> sp.Expr:
     """int_0^t of a function of time and state against dW."""
-    if not e.free_symbols & {*states, t}:
-        return e * W
     s = sp.Symbol("s", positive=True)
-    return ItoIntegral(_along(e, states, t, s), W, s, t)
+    return ItoIntegral(_along(e, states, t, s), s, t, W)
 
 
 def _along(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, s: sp.Symbol) -> sp.Expr:

@@ -7,7 +7,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.writing import GREEK, Writer
+from sojourn.calculus.steps import Mean
+from sojourn.calculus.writing import GREEK, Writer, derived_name
 
 _COMMANDS = {
     "sin",
@@ -68,6 +69,8 @@ class Latex(Writer):
 
     def call(self, name: str, arguments: list[str]) -> str:
         inside = ", ".join(arguments)
+        if name == "besseli":
+            return rf"I_{{{arguments[0]}}}\left({arguments[1]}\right)"
         if name == "exp":
             return f"e^{{{inside}}}"
         if name == "Abs":
@@ -119,7 +122,10 @@ class Latex(Writer):
     def _print_Derivative(self, expr: Any) -> str:
         total = sum(n for _, n in expr.variable_count)
         below = r"\,".join(r"\partial " + self._raised(self._print(s), n) for s, n in expr.variable_count)
-        inside = self._print(expr.expr)
+        inside = self._print(derived_name(expr.expr))
+        if isinstance(expr.expr, Mean):
+            above, below = self._raised(r"\mathrm{d}", total), below.replace(_PARTIAL, r"\mathrm{d}")
+            return rf"\frac{{{above}}}{{{below}}} {inside}"
         if isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
             return rf"\frac{{{self._raised(_PARTIAL, total)} {inside}}}{{{below}}}"
         return rf"\frac{{{self._raised(_PARTIAL, total)}}}{{{below}}}\left({inside}\right)"
@@ -140,7 +146,7 @@ class Latex(Writer):
         return f"{signs}{self._factors([expr.function])}{ends}"
 
     def _print_ItoIntegral(self, expr: Any) -> str:
-        g, W, s, t = expr.args
+        g, s, t, W = expr.args
         noise = self.name(W.name, [s.name])
         return rf"\int_{{0}}^{{{self._print(t)}}} {self._factors([g])}\,\mathrm{{d}}{noise}"
 

@@ -8,7 +8,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.writing import GREEK, Writer
+from sojourn.calculus.steps import Mean
+from sojourn.calculus.writing import GREEK, Writer, derived_name
 
 _LOWER = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
 _GREEK = _LOWER | {name.capitalize(): letter.upper() for name, letter in _LOWER.items()}
@@ -54,10 +55,12 @@ class Plain(Writer):
 
     def root(self, inside: sp.Expr, n: int) -> str:
         text = self._print(inside)
-        simple = isinstance(inside, (sp.Symbol, sp.Integer, AppliedUndef)) and not text.startswith("-")
+        simple = isinstance(inside, (sp.Symbol, sp.Integer, sp.NumberSymbol, AppliedUndef)) and not text.startswith("-")
         return ("√" if n == 2 else "∛") + (text if simple else f"({text})")
 
     def call(self, name: str, arguments: list[str]) -> str:
+        if name == "besseli":
+            return f"I[{arguments[0]}]({arguments[1]})"
         if name == "Abs":
             return f"|{arguments[0]}|"
         if name == "Mean":
@@ -103,7 +106,9 @@ class Plain(Writer):
         total = sum(n for _, n in expr.variable_count)
         variables = [(self._print(s), n) for s, n in expr.variable_count]
         below = " ".join("∂" + (self.power(s, n) if n != 1 else s) for s, n in variables)
-        inside = self._print(expr.expr)
+        inside = self._print(derived_name(expr.expr))
+        if isinstance(expr.expr, Mean):
+            return f"d{self._order(total)}{inside}/{below.replace('∂', 'd')}"
         if not isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
             return f"∂{self._order(total)}/{self._below(below, expr)} ({inside})"
         return f"∂{self._order(total)}{inside}/{self._below(below, expr)}"
@@ -127,7 +132,7 @@ class Plain(Writer):
         return f"{signs}{self._factors([expr.function])}{ends}"
 
     def _print_ItoIntegral(self, expr: Any) -> str:
-        g, W, s, t = expr.args
+        g, s, t, W = expr.args
         return f"∫[0, {self._print(t)}] {self._factors([g])} d{self._print(W)}({self._print(s)})"
 
     def _print_Sum(self, expr: Any) -> str:

@@ -74,12 +74,6 @@ class Mean(sp.Function):
     nargs = 1
 
 
-class ItoIntegral(sp.Function):
-    """ItoIntegral(g, W, s, t) is int_0^t g dW(s), where no value is known."""
-
-    nargs = 4
-
-
 @dataclass(frozen=True, eq=False)
 class Derived:
     """An expression or equation with its derivation; SymPy takes it for its value.

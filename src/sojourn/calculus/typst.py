@@ -7,7 +7,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.writing import GREEK, Writer
+from sojourn.calculus.steps import Mean
+from sojourn.calculus.writing import GREEK, Writer, derived_name
 
 _OPERATORS = {
     "arccos",
@@ -66,6 +67,8 @@ class Typst(Writer):
 
     def call(self, name: str, arguments: list[str]) -> str:
         inside = ", ".join(arguments)
+        if name == "besseli":
+            return f"I_({arguments[0]}) ({arguments[1]})"
         if name == "exp":
             return f"e^({inside})"
         if name == "Abs":
@@ -117,7 +120,9 @@ class Typst(Writer):
     def _print_Derivative(self, expr: Any) -> str:
         total = sum(n for _, n in expr.variable_count)
         below = " ".join(f"partial {self._raised(self._print(s), n)}" for s, n in expr.variable_count)
-        inside = self._print(expr.expr)
+        inside = self._print(derived_name(expr.expr))
+        if isinstance(expr.expr, Mean):
+            return f"frac({self._raised('dif', total)}, {below.replace('partial', 'dif')}) {inside}"
         if isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
             return f"frac({self._raised('partial', total)} {inside}, {below})"
         return f"frac({self._raised('partial', total)}, {below}) ({inside})"
@@ -138,7 +143,7 @@ class Typst(Writer):
         return f"{signs}{self._factors([expr.function])}{ends}"
 
     def _print_ItoIntegral(self, expr: Any) -> str:
-        g, W, s, t = expr.args
+        g, s, t, W = expr.args
         return f"integral_(0)^({self._print(t)}) {self._factors([g])} dif {self.name(W.name, [s.name])}"
 
     def _print_Sum(self, expr: Any) -> str:

@@ -13,8 +13,9 @@ from sympy.core.function import AppliedUndef
 from sympy.printing.conventions import split_super_sub
 from sympy.printing.printer import Printer
 
+from sojourn.calculus.linear import ItoIntegral
 from sojourn.calculus.noises import Brownian, Poisson
-from sojourn.calculus.steps import Form, ItoIntegral, Mean, Partial
+from sojourn.calculus.steps import Form, Mean, Partial
 
 GREEK = (
     "alpha",
@@ -104,6 +105,8 @@ class Writer(Printer):
 
     def _print_Add(self, expr: Any) -> str:
         terms = list(expr.as_ordered_terms()) if len(expr.args) < 200 else list(expr.args)
+        if expr.has(sp.Derivative):
+            terms.sort(key=_differentiated)
         if _negative(terms[0]):  # a term with a plus goes first where there is one
             first = next((k for k, term in enumerate(terms) if not _negative(term)), 0)
             terms.insert(0, terms.pop(first))
@@ -277,6 +280,21 @@ class Writer(Printer):
 
     def _print_Application(self, expr: Any) -> str:
         return self._print_Function(expr)
+
+
+def _differentiated(term: Any) -> tuple[bool, bool, int]:
+    """An order for differential equations: u_t, u_x, u_xx, u."""
+    found = term.atoms(sp.Derivative)
+    if not found:
+        return (True, False, 0)
+    variables = max((d.variables for d in found), key=len)
+    return (False, not any(s.name == "t" for s in variables), len(variables))
+
+
+def derived_name(expr: Any) -> Any:
+    """What is differentiated, without its arguments where these are symbols."""
+    plain = isinstance(expr, AppliedUndef) and all(a.is_Symbol for a in expr.args)
+    return sp.Symbol(type(expr).__name__) if plain else expr
 
 
 def _negative(expr: Any) -> bool:

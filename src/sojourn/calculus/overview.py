@@ -1,0 +1,117 @@
+"""The calculus of an equation at a glance: its forms, its operators, its law and moments, as far as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.steps import Form, Mean, Step
+from sojourn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, equations, and the notes under which they hold."""
+
+    title: str
+    lines: tuple[Any, ...]
+    notes: tuple[str, ...] = ()
+
+
+def overview(process: ItoProcess) -> list[Section]:
+    """The sections that are known of a process; what has no answer is left out."""
+    parts: list[Callable[[ItoProcess], Section | None]] = [
+        _equation,
+        _stratonovich,
+        _generator,
+        _backward,
+        _forward,
+        _solution,
+        _law,
+        _moments,
+    ]
+    found = []
+    for part in parts:
+        try:
+            section = part(process)
+        except InputError:  # this room has no answer for this process
+            continue
+        if section is not None:
+            found.append(section)
+    return found
+
+
+def _equation(X: ItoProcess) -> Section:
+    pairs = [(W, V) for i, W in enumerate(X.noises) for V in X.noises[i + 1 :] if W.correlation(V) != 0]
+    known = tuple(Step("", Form.of([(1, (W, V))]), Form.of([(W.correlation(V), X.time)])) for W, V in pairs)
+    return Section("Ito equation", (X, *known))
+
+
+def _stratonovich(X: ItoProcess) -> Section | None:
+    return Section("Stratonovich form", (X.to_stratonovich(),)) if X.noises else None
+
+
+def _generator(X: ItoProcess) -> Section:
+    f = sp.Function("f")(*X.states)
+    return Section("Generator", (Step("", sp.Symbol("L f"), X.generator(f).value),))
+
+
+def _backward(X: ItoProcess) -> Section:
+    found = X.kolmogorov_backward()
+    return Section("Kolmogorov backward equation", (found,), found.notes)
+
+
+def _forward(X: ItoProcess) -> Section:
+    found = X.kolmogorov_forward()
+    line = found if X.jump_columns else _conserved(X)
+    return Section("Kolmogorov forward equation (Fokker-Planck)", (line,), found.notes)
+
+
+def _conserved(X: ItoProcess) -> sp.Eq:
+    """p_t = -sum d_i (a_i p) + 1/2 sum d_i d_k (C_ik p), with the derivatives not carried out."""
+    p, x, C = sp.Function("p")(X.time, *X.states), X.states, X.covariance()
+    right = [-sp.Derivative(a * p, s) for a, s in zip(X.drifts, x, strict=True) if a != 0]
+    right += [
+        sp.Derivative(C[i, k] * p, (x[i], 2)) / 2 if i == k else sp.Derivative(C[i, k] * p, x[i], x[k])
+        for i in range(len(x))
+        for k in range(i, len(x))
+        if C[i, k] != 0
+    ]
+    return sp.Eq(sp.Derivative(p, X.time), sp.Add(*right), evaluate=False)
+
+
+def _solution(X: ItoProcess) -> Section:
+    found = X.solve()
+    value = found.value if isinstance(found.value, sp.MatrixBase) else [found.value]
+    lines = tuple(Step("", s, e) for s, e in zip(X.states, value, strict=True))
+    return Section("Solution", lines, found.notes)
+
+
+def _law(X: ItoProcess) -> Section:
+    found = X.law()
+    state = X.states[0] if X.scalar else sp.Matrix(X.states)
+    lines = [Step("", Mean(state) if X.scalar else "mean", found.mean)]
+    lines.append(Step("", sp.Function("Var")(state) if X.scalar else "covariance", found.variance))
+    if X.scalar:
+        lines.append(Step("", sp.Function("p")(*X.states), found.density))
+    return Section(f"Law: {found.name} ({found.process})", tuple(lines), found.notes)
+
+
+def _moments(X: ItoProcess) -> Section | None:
+    found = X.moments(2)
+    if not found.closed:
+        return None
+    lines = tuple(
+        Step("", sp.Derivative(_mean_of(X, k), X.time), sum((c * _mean_of(X, i) for i, c in row.items()), sp.S.Zero))
+        for k, row in found.rates.items()
+    )
+    return Section("Moments", lines)
+
+
+def _mean_of(X: ItoProcess, powers: tuple[int, ...]) -> sp.Expr:
+    product = sp.Mul(*(s**k for s, k in zip(X.states, powers, strict=True)))
+    return Mean(product) if any(powers) else sp.S.One
