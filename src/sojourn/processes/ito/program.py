@@ -114,7 +114,9 @@ class Recorder:
     def let(self, *expressions: Any) -> list[Any]:
         """Names for these expressions, evaluated once; what was evaluated before gets the name it has."""
         expressions = tuple(map(sp.sympify, expressions))
-        shared, reduced = sp.cse(expressions, symbols=iter(partial(sp.Dummy, "c", real=True), None), order="none")
+        symbols = iter(partial(sp.Dummy, "c", real=True), None)
+        found: Any = sp.cse(expressions, symbols=symbols, order="none")
+        shared, reduced = found
         named: dict[sp.Expr, sp.Expr] = {}
         for symbol, expression in shared:
             named[symbol] = self._name(expression.xreplace(named))
@@ -136,7 +138,7 @@ class Recorder:
             self.names[expression] = name
         return self.names[expression]
 
-    def _at(self, t: Any, x: Sequence[Any], expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
+    def _at(self, t: Any, x: Sequence[Any], expressions: Sequence[sp.Expr]) -> list[Any]:
         """The expressions with t and x in the places of time and state."""
         c = self.coefficients
         places = dict(zip(c.states, x, strict=True)) | {c.time: t}

@@ -22,16 +22,15 @@ def step(sde, t, x, h, increments):
         if kind == "geometric":
             new.append(x[i] * sp.exp((k - sum(b * b for b in s) / 2) * h + noise))
         else:
-            decay, half, whole = sp.exp(-rate * h), _growth(rate * h / 2), _growth(rate * h)
-            root = sp.exp(-rate * h / 2)
-            new.append(x[i] * decay + k * h * root * half + root * sp.sqrt(whole) * noise)
+            root, half, whole = sp.exp(-rate * h / 2), _growth(sde, rate * h / 2), _growth(sde, rate * h)
+            new.append(x[i] * sp.exp(-rate * h) + root * (k * h * half + sp.sqrt(whole) * noise))
     return sde.let(*new)
 
 
-def _growth(y):
+def _growth(sde, y):
     """sinh(y) / y, exact to rounding for small y too; 1 at 0, with a gradient there."""
     zero = sp.Eq(y, 0)
-    safe = sp.Piecewise((1, zero), (y, True))
+    (safe,) = sde.let(sp.Piecewise((1, zero), (y, True)))  # named, or SymPy would put the two choices together
     return sp.Piecewise((1, zero), (sp.sinh(safe) / safe, True))
 
 
