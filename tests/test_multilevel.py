@@ -15,7 +15,8 @@ from scipy import stats
 
 from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.errors import InputError
-from sojourn.multilevel import expectation
+from sojourn.multilevel import antithetic, expectation
+from sojourn.multilevel.intervals import PILOT, EmpiricalBernstein, Samples
 from sojourn.multilevel.levels import CHUNK, Level, Sums
 from sojourn.multilevel.payoff import payoff
 from sojourn.noise import Noise
@@ -31,6 +32,10 @@ W1, W2 = brownian("W1 W2")
 AREA = ItoProcess(
     [x, y], [0, 0], {W1: [1, 0], W2: [0, x]}, initial=[0, 0]
 )  # y = int W1 dW2: the noise does not commute
+
+MIXED = ItoProcess(  # the noise does not commute and depends on time
+    [x, y], [-x * (1 + t), sp.sin(t)], {W1: [1, sp.Rational(3, 10) * x], W2: [y / 5, x + t]}, initial=[1, sp.S.Half]
+)
 
 CALL = sp.exp(-mu * t) * sp.Max(S - 100, 0)
 D1 = (0.05 + 0.02) / 0.2
@@ -55,6 +60,7 @@ CIR_SQUARE = CIR_MEAN**2 + 0.06 * 0.09 / 2 * (math.exp(-2) - math.exp(-4)) + 0.0
         (S > 100, GBM, ABOVE, 0.02, None),
         (S > 100, GBM, ABOVE, 0.02, "euler"),
         (y**2, AREA, 0.5, 0.02, None),
+        (y**2, AREA, 0.5, 0.05, "euler"),
         (lambda state: torch.cos(state["x"]), AREA, math.exp(-0.5), 0.01, None),
     ],
 )
@@ -101,6 +107,45 @@ def test_variances_of_the_differences_fall_as_the_theory_says(scheme, f, order, 
     assert abs(-slope - order) < slack
 
 
+@pytest.mark.parametrize(
+    ("process", "f", "order", "slack"),
+    [(AREA, y**2, 2.0, 0.25), (MIXED, y**2, 2.0, 0.25), (MIXED, sp.Abs(y - 0.5), 1.5, 0.6)],
+)
+def test_twins_give_noise_that_does_not_commute_variances_of_order_two(process, f, order, slack):
+    v, plain = (
+        [level.differences.variance for level in ladder_of(process, scheme, f, 7, 20_000)[3:]]
+        for scheme in ("milstein-truncated", "euler")
+    )
+    assert abs(-np.polyfit(range(len(v)), np.log2(v), 1)[0] - order) < slack
+    assert v[-1] < plain[-1] / 10
+
+
+def test_a_twin_takes_the_increments_of_each_pair_of_steps_in_the_other_order():
+    process, noise = MIXED.discretise(0.25, "milstein-truncated"), Noise(6)
+    twin = antithetic.run_twin(process, 4, 3, noise)
+    swapped = process.initial(3, noise)
+    for k in range(4):
+        time = torch.full((3,), 0.25 * k, dtype=torch.float64)
+        a, b = swapped["x"], swapped["y"]
+        dW1, dW2 = process.increments(k ^ 1, 3, noise, torch.float64, "cpu").W
+        B = [[1 + 0 * a, b / 5], [0.3 * a, a + time]]
+        I11, I12, I22 = (dW1**2 - 0.25) / 2, dW1 * dW2 / 2, (dW2**2 - 0.25) / 2
+        # Lj B_k = B_1j dB_k/dx + B_2j dB_k/dy, with dB_1/dx = (0, 0.3), dB_2/dx = (0, 1), dB_2/dy = (1/5, 0)
+        L = {(j, k): ((B[1][j] / 5, B[0][j]) if k else (0 * a, 0.3 * B[0][j])) for j in (0, 1) for k in (0, 1)}
+        swapped = {
+            name: value
+            + drift * 0.25
+            + B[i][0] * dW1
+            + B[i][1] * dW2
+            + L[0, 0][i] * I11
+            + L[1, 1][i] * I22
+            + (L[0, 1][i] + L[1, 0][i]) * I12
+            for i, (name, value, drift) in enumerate((("x", a, -a * (1 + time)), ("y", b, torch.sin(time))))
+        }
+    for name in ("x", "y"):
+        assert torch.allclose(twin[name], swapped[name], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(("scheme", "f"), [("milstein", S), ("euler", S), ("milstein", CALL)])
 def test_means_of_the_differences_fall_with_weak_order_one(scheme, f):
     levels = ladder_of(GBM(mu=0.5), scheme, f, 6, 40_000)[2:]
@@ -108,7 +153,7 @@ def test_means_of_the_differences_fall_with_weak_order_one(scheme, f):
     assert abs(-np.polyfit(range(len(m)), np.log2(np.abs(m)), 1)[0] - 1) < 0.25
 
 
-@pytest.mark.parametrize(("process", "scheme", "f"), [(GBM, "milstein", CALL), (AREA, "euler", y**2)])
+@pytest.mark.parametrize(("process", "scheme", "f"), [(GBM, "milstein", CALL), (MIXED, "milstein-truncated", y**2)])
 def test_the_coarse_path_of_a_level_has_the_law_of_the_fine_path_below(process, scheme, f):
     levels = ladder_of(process, scheme, f, 5, 20_000)
     bound = stats.norm.isf(0.5e-6 / 4)
@@ -134,6 +179,24 @@ def test_more_paths_are_new_members_and_old_sums_stay():
     for a, b in ((once.values, twice.values), (once.differences, twice.differences)):
         for name in ("mean", "variance", "kurtosis", "lowest", "highest"):
             assert getattr(a, name) == pytest.approx(getattr(b, name), rel=1e-9)
+
+
+@pytest.mark.parametrize("law", [stats.bernoulli(0.02), stats.beta(0.3, 2.0)])
+def test_the_bernstein_half_width_holds_the_mean(law):
+    draws = law.rvs((4000, PILOT), random_state=np.random.default_rng(2))
+    bound = EmpiricalBernstein(0.5, 1.0)  # one level, one size: it spends 1/4 of 1/2, and less than 4000 / 8 may miss
+    one = np.ones(1)
+    widths = [bound.half_width(Samples(0 * one, d.var(ddof=1) * one, 3 * one, np.array([PILOT]), one)) for d in draws]
+    misses = np.abs(draws.mean(1) - law.mean()) > widths
+    assert misses.sum() <= stats.binom.ppf(1 - 1e-6, 4000, 1 / 8)
+
+
+def test_bounds_turn_the_limit_theorem_into_an_inequality():
+    found = expectation(S > 150, GBM, 1.0, tolerance=0.02, bounds=(0, 1))
+    assert "probability of at least 0.95" in found.guarantee
+    assert found.half_width <= 0.02
+    assert found.interval[0] <= stats.norm.cdf(-1.877326) <= found.interval[1]
+    assert found.cost > 2 * expectation(S > 150, GBM, 1.0, tolerance=0.02).cost
 
 
 def test_sums_give_the_moments_of_all_the_numbers():
@@ -179,9 +242,15 @@ def test_a_discontinuous_payoff_is_told_by_its_variances():
 
 
 def test_a_payoff_that_every_path_agrees_on_is_said_to_be_one():
-    found = expectation(S > 1e6, GBM, 1.0, tolerance=0.01)
+    found = expectation(sp.Piecewise((1, S > 1e6), (0, True)), GBM, 1.0, tolerance=0.01)
     assert found.value == 0
     assert any("every path gave the same value" in limit for limit in found.limits)
+
+
+def test_a_probability_of_what_no_path_did_has_the_width_of_the_rule_of_three():
+    found = expectation(S > 1e6, GBM, 1.0, tolerance=0.001)
+    assert found.value == 0
+    assert found.statistical >= 2.9 / found.levels[0].paths
 
 
 def test_a_process_without_noise_has_no_statistical_error():
@@ -212,6 +281,11 @@ def test_it_prints_the_table_and_says_what_holds():
         ({"T": -1.0}, "T=-1.0 is not a positive number"),
         ({"max_cost": 0}, "max_cost=0 is not a positive number"),
         ({"tolerance": 1e-6}, "above max_cost=1.0e+09; raise max_cost, or ask for a tolerance of about"),
+        ({"bounds": (1, 0)}, "bounds=(1, 0) are not two finite numbers in order"),
+        ({"bounds": 1}, "bounds=1 are not two numbers"),
+        ({"bounds": (0, 120)}, "outside bounds=(0, 120); give wider ones"),
+        ({"scheme": "weak2"}, "cannot follow a path"),
+        ({"process": AREA, "f": x, "scheme": "milstein-levy"}, "the levels' means would not add up"),
         ({"f": "S"}, "neither an expression in the states nor a function"),
         ({"f": theta * S}, "f depends on theta, which is no state and has no value"),
         ({"f": lambda state: state["S"].mean()}, "needed is a tensor of shape"),

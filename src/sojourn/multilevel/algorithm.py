@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import sympy as sp
-from scipy import stats
 
 from sojourn.calculus.process import ItoProcess
 from sojourn.errors import InputError
+from sojourn.multilevel import antithetic
 from sojourn.multilevel.estimate import MultilevelEstimate
+from sojourn.multilevel.intervals import CentralLimit, EmpiricalBernstein
 from sojourn.multilevel.ladder import Ladder
 from sojourn.multilevel.payoff import payoff
 from sojourn.multilevel.report import report
@@ -34,6 +35,7 @@ def expectation(
     *,
     tolerance: float,
     confidence: float = 0.95,
+    bounds: tuple[float, float] | None = None,
     scheme: str | None = None,
     seed: int = 0,
     max_cost: float = 1e9,
@@ -54,7 +56,10 @@ def expectation(
         T: final time.
         tolerance: the half width of the interval.
         confidence: of the statistical part of the interval.
-        scheme: how paths are stepped; None: "milstein" where the noise commutes, otherwise "euler".
+        bounds: two numbers between which f lies for certain. The statistical part is then no limit theorem's but an
+            inequality's, at several times the cost.
+        scheme: how paths are stepped; None: "milstein" where the noise commutes, otherwise "milstein-truncated" with
+            antithetic twins.
         seed: of the Brownian paths.
         max_cost: steps of paths that may be spent.
 
@@ -68,21 +73,20 @@ def expectation(
     _check(T, tolerance, confidence, max_cost)
     process, T = _valued(process), float(T)
     if scheme is None:
-        scheme = "euler" if process.coefficients().commutator else "milstein"
-    elif find(scheme).kind == "WV":
-        raise InputError(f"scheme={scheme!r} is right in law only and cannot follow a path; use 'euler' or 'milstein'")
+        scheme = antithetic.SCHEME if process.coefficients().commutator else "milstein"
+    _check_scheme(scheme)
     start = process.discretise(T, scheme)
-    ladder = Ladder(_with_numbers(start, process), T, payoff(f, process, T), Noise(seed))
+    f = payoff(f, process, T, bounds)
+    interval = CentralLimit(confidence) if bounds is None else EmpiricalBernstein(confidence, f.range)
+    ladder = Ladder(_with_numbers(start, process), T, f, Noise(seed), interval)
     ladder.find_start(max_cost)
-    quantile = float(stats.norm.ppf(0.5 + confidence / 2))
     settled = False
     while True:
-        quantile = max(quantile, ladder.quantile(confidence))
         bias = ladder.bias()
         # until all levels have their paths for the whole tolerance, the bias is too badly known to be taken off it
         target = tolerance - min(bias, BIAS_SHARE * tolerance) if settled else tolerance
-        needed = ladder.paths_needed(target / quantile)
-        _afford(ladder, target / quantile, tolerance, max_cost)
+        _afford(ladder, target, tolerance, max_cost)
+        needed = ladder.paths_needed(target)
         if ladder.grow(needed):
             continue
         if not settled:
@@ -93,7 +97,7 @@ def expectation(
         elif bias > BIAS_SHARE * tolerance:
             ladder.double_last()
         else:
-            return report(ladder, confidence, time.perf_counter() - began)
+            return report(ladder, time.perf_counter() - began)
 
 
 def _check(T: Any, tolerance: Any, confidence: Any, max_cost: Any) -> None:
@@ -102,6 +106,17 @@ def _check(T: Any, tolerance: Any, confidence: Any, max_cost: Any) -> None:
             raise InputError(f"{name}={value} is not a positive number")
     if not (isinstance(confidence, (int, float)) and 0 < confidence < 1):
         raise InputError(f"confidence={confidence} is not between 0 and 1; the usual is 0.95")
+
+
+def _check_scheme(scheme: str) -> None:
+    kind = find(scheme).kind
+    if kind == "WV":
+        raise InputError(f"scheme={scheme!r} is right in law only and cannot follow a path; use 'euler' or 'milstein'")
+    if kind == "WA":
+        raise InputError(
+            f"scheme={scheme!r} has Levy areas that, joined from two steps, have not the law of one step's, so the "
+            f"levels' means would not add up; use {antithetic.SCHEME!r}"
+        )
 
 
 def _valued(process: Any) -> ItoProcess:
@@ -134,9 +149,9 @@ def _with_numbers(start: Discretised, process: ItoProcess) -> Discretised:
     )
 
 
-def _afford(ladder: Ladder, standard_error: float, tolerance: float, max_cost: float) -> None:
+def _afford(ladder: Ladder, half_width: float, tolerance: float, max_cost: float) -> None:
     """Raises InputError where what is needed, with the levels still to come, costs more than may be spent."""
-    cost = ladder.predict(standard_error, BIAS_SHARE * tolerance)
+    cost = ladder.predict(half_width, BIAS_SHARE * tolerance)
     if cost > max_cost:
         reachable = tolerance * math.sqrt(cost / max_cost)
         raise InputError(

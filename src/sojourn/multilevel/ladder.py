@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from sojourn.errors import InputError
+from sojourn.multilevel import antithetic
+from sojourn.multilevel.intervals import PILOT, CentralLimit, EmpiricalBernstein, Samples
 from sojourn.multilevel.levels import Level
 from sojourn.multilevel.payoff import Payoff
 from sojourn.noise import Noise
 from sojourn.processes.ito.discretised import Discretised
 
-PILOT = 1024
-"""Paths on a level before anything is known of it."""
 RESOLVED = 4.0
 """Standard errors from zero at which the mean of a difference tells an order."""
 _NOTHING = 1e-24
@@ -27,8 +27,10 @@ HOPELESS = 1024
 class Ladder:
     """Levels, the first of which is `start`; all below it were tried and left."""
 
-    def __init__(self, process: Discretised, T: float, f: Payoff, noise: Noise) -> None:
-        self.process, self.T, self.f, self.noise = process, T, f, noise
+    def __init__(
+        self, process: Discretised, T: float, f: Payoff, noise: Noise, interval: CentralLimit | EmpiricalBernstein
+    ) -> None:
+        self.process, self.T, self.f, self.noise, self.interval = process, T, f, noise, interval
         self.levels: list[Level] = []
         self.start = 0
 
@@ -60,12 +62,12 @@ class Ladder:
         self.start = self._cheapest()
         self.used[0].be_first()
 
-    def grow(self, needed: Sequence[int]) -> bool:
+    def grow(self, needed: Any) -> bool:
         """Runs what is missing from `needed`; whether anything was."""
         grown = False
         for level, paths in zip(self.used, needed, strict=True):
             if paths > level.paths:
-                level.sample(max(paths - level.paths, level.paths // 16))
+                level.sample(max(int(paths) - level.paths, level.paths // 16))
                 grown = True
         self._leave_what_is_not_finite()
         return grown
@@ -103,10 +105,10 @@ class Ladder:
         """
         v, order = self.sample_variances(), self._decay()
         up = 1 + np.sqrt(np.maximum(self.kurtoses() - 1, 0) / self.paths())
-        for k in range(1, len(v)):
-            values = self.used[k].values
-            if v[k] <= _NOTHING * values.variance:
-                v[k] = 2.25 * values.range**2 / values.count
+        for k, level in enumerate(self.used):
+            known = self.f.range if self.f.bounds else level.values.range
+            if v[k] <= _NOTHING * level.values.variance and (k or self.f.bounds):
+                v[k] = 2.25 * known**2 / level.paths
         v *= up
         for k in range(2, len(v)):
             v[k] = max(v[k], v[k - 1] / 2 ** (order + 1))
@@ -135,12 +137,12 @@ class Ladder:
     @property
     def weak_order(self) -> float:
         """What the scheme's theory gives for |E Y_l|."""
-        return self.process.method.weak
+        return min(self.process.method.weak, 4.0)  # infinity for steps that have the exact law
 
     @property
     def variance_order(self) -> float:
-        """What the scheme's theory gives for Var Y_l where f is Lipschitz."""
-        return 2 * self.process.method.strong
+        """What the scheme's theory gives for Var Y_l where f is smooth."""
+        return 2.0 if self.process.scheme == antithetic.SCHEME else min(2 * self.process.method.strong, 4.0)
 
     def order_of_bias(self) -> float:
         """The scheme's weak order, or the fitted one where that is clearly lower, down to 1/2."""
@@ -158,32 +160,32 @@ class Ladder:
         reach = [max(0.0, m[-1 - j] + errors * se[-1 - j]) * 2 ** (-a * j) for j in (0, 1)]
         return max(reach) / (2**a - 1)
 
-    def quantile(self, confidence: float) -> float:
-        """Student's, with Satterthwaite's degrees of freedom for a sum of means, whose variances are as well known as
-        their kurtosis lets them: Var(S^2) = sigma^4 (kappa - 1) / n."""
-        parts = self.variances() / self.paths()
-        spread = float((parts**2 * np.maximum(self.kurtoses() - 1, 0.0) / self.paths()).sum())
-        degrees = 2 * float(parts.sum()) ** 2 / spread if spread > 0 else math.inf
-        return float(stats.t.ppf(0.5 + confidence / 2, max(degrees, 1.0)))
+    def samples(self) -> Samples:
+        """What the interval needs to know."""
+        numbers = np.arange(self.start, len(self.levels))
+        works = np.array([level.work for level in self.used])
+        return Samples(numbers, self.variances(), self.kurtoses(), self.paths(), works)
 
     # ------------------------------------------------------------------------------------------------ what to do next
 
-    def paths_needed(self, standard_error: float) -> list[int]:
-        """n_l proportional to sqrt(V_l / work_l), for that standard error of the sum."""
-        return _allocate(self.variances(), np.array([level.work for level in self.used]), standard_error)
+    def paths_needed(self, half_width: float) -> np.ndarray:
+        """Paths on every level for that half width of the sum."""
+        return self.interval.paths_needed(self.samples(), half_width)
 
-    def predict(self, standard_error: float, bias: float) -> float:
+    def predict(self, half_width: float, bias: float) -> float:
         """Steps of paths in all, with the levels that are still missing for that bias."""
         ratio = self.bias(errors=-2.0) / bias
         missing = max(0, math.ceil(math.log2(ratio) / self.order_of_bias())) if ratio > 0 else 0
-        order = self._decay()
-        v, works = list(self.variances()), [level.work for level in self.used]
-        for _ in range(missing):
-            v.append(v[-1] / 2**order)
-            works.append(2 * works[-1])
+        s, more = self.samples(), np.arange(1, missing + 1)
+        s = Samples(
+            np.append(s.numbers, s.numbers[-1] + more),
+            np.append(s.variances, s.variances[-1] / 2 ** (self._decay() * more)),
+            np.append(s.kurtoses, np.full(missing, s.kurtoses[-1])),
+            np.append(s.paths, np.full(missing, PILOT)),
+            np.append(s.works, s.works[-1] * 2.0**more),
+        )
         left = sum(level.cost for level in self.levels[: self.start])
-        paths = _allocate(np.array(v), np.array(works), standard_error)
-        return left + sum(n * work for n, work in zip(paths, works, strict=True))
+        return left + float((self.interval.paths_needed(s, half_width) * s.works).sum())
 
     def _leave_what_is_not_finite(self) -> None:
         first = self._first_finite()
@@ -213,11 +215,6 @@ class Ladder:
                 f"states go, or choose another scheme"
             )
         return max(bad) + 1 if bad else 0
-
-
-def _allocate(v: np.ndarray, works: np.ndarray, standard_error: float) -> list[int]:
-    total = float(np.sqrt(v * works).sum())
-    return [max(PILOT, math.ceil(math.sqrt(a / b) * total / standard_error**2)) for a, b in zip(v, works, strict=True)]
 
 
 def _slope(levels: Sequence[int], logarithms: np.ndarray, errors: np.ndarray) -> tuple[float, float] | None:

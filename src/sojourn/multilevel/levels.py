@@ -1,6 +1,7 @@
 """The levels: f on paths of 2^l steps, and its difference from f on 2^(l-1) steps along the same Brownian path.
 
 P_l = f(X_T by 2^l steps),    Y_l = P_l - P_(l-1),    E P_L = E P_s + sum_(l = s+1 .. L) E Y_l
+Or, for noise that does not commute, Y_l = (P_l + P_l') / 2 - P_(l-1) with an antithetic twin; see `antithetic`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sojourn.multilevel import antithetic
 from sojourn.multilevel.payoff import Payoff
 from sojourn.noise import Noise
 from sojourn.processes.ito.discretised import Discretised
@@ -74,6 +76,7 @@ class Level:
         self.steps = 2**number
         self.fine = replace(finest, dt=T / self.steps, substeps=1)
         self.coarse = replace(finest, dt=2 * T / self.steps, substeps=2) if number else None
+        self.twins = finest.scheme == antithetic.SCHEME
         self.f = f
         self.noise = noise.split(f"level {number}")
         self.values = Sums()
@@ -86,8 +89,8 @@ class Level:
 
     @property
     def work(self) -> float:
-        """Steps that one more path costs, of the fine process and of the coarse one where there is one."""
-        return self.steps * (1.5 if self.coarse else 1.0)
+        """Steps that one more path costs: of the fine process, its twin and the coarse one, where there are those."""
+        return self.steps * (1 + (self.coarse is not None) * (1.5 if self.twins else 0.5))
 
     def be_first(self) -> None:
         """From now on f alone is asked for, not its difference from a coarser level."""
@@ -101,9 +104,15 @@ class Level:
             noise, ensemble = self.noise.members(self.paths), min(CHUNK, end - self.paths)
             fine = self._run(self.fine, self.steps, ensemble, noise)
             if self.coarse:
+                coarse = self._run(self.coarse, self.steps // 2, ensemble, noise)
                 with np.errstate(all="ignore"):
-                    self.differences.add(fine - self._run(self.coarse, self.steps // 2, ensemble, noise))
+                    self.differences.add(self._with_twin(fine, noise) - coarse)
             self.values.add(fine)
+
+    def _with_twin(self, fine: np.ndarray, noise: Noise) -> np.ndarray:
+        if not self.twins:
+            return fine
+        return (fine + self.f(antithetic.run_twin(self.fine, self.steps, len(fine), noise))) / 2
 
     def _run(self, process: Discretised, steps: int, ensemble: int, noise: Noise) -> np.ndarray:
         return self.f(process.advance(process.initial(ensemble, noise), 0, steps, noise))

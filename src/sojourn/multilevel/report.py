@@ -9,11 +9,10 @@ EXTREME = 100.0
 """A kurtosis above which means of a few thousand are far from normal."""
 
 
-def report(ladder: Ladder, confidence: float, seconds: float) -> MultilevelEstimate:
+def report(ladder: Ladder, seconds: float) -> MultilevelEstimate:
     """The estimate, its interval and its words."""
     value = float(ladder.means().sum())
-    quantile = ladder.quantile(confidence)
-    statistical = quantile * float((ladder.standard_errors() ** 2).sum()) ** 0.5
+    statistical = ladder.interval.half_width(ladder.samples())
     bias = ladder.bias()
     rows = tuple(
         LevelRow(level.fine.dt, level.paths, float(m), float(v), float(k), level.cost)
@@ -24,14 +23,13 @@ def report(ladder: Ladder, confidence: float, seconds: float) -> MultilevelEstim
     return MultilevelEstimate(
         value=value,
         interval=(value - statistical - bias, value + statistical + bias),
-        confidence=confidence,
+        confidence=ladder.interval.confidence,
         statistical=statistical,
         bias=bias,
         guarantee=(
-            f"By the central limit theorem, with probability of about {confidence:.4g} the value is within "
-            f"{statistical:.2g} of the mean at dt={rows[-1].dt:.3g}. That mean is within about {bias:.2g} of E f(X_T) "
-            f"if the differences go on falling by 2^-{ladder.order_of_bias():.2g} a level, which is an extrapolation, "
-            f"not a bound."
+            f"{ladder.interval.sentence(statistical)} the mean at dt={rows[-1].dt:.3g}. "
+            f"That mean is within about {bias:.2g} of E f(X_T) if the differences go on falling by "
+            f"2^-{ladder.order_of_bias():.2g} a level, which is an extrapolation, not a bound."
         ),
         limits=_limits(ladder),
         checks=_checks(ladder),
@@ -62,7 +60,7 @@ def _checks(ladder: Ladder) -> tuple[str, ...]:
         line = f"Order of the variance: {beta[0]:.2f} +/- {beta[1]:.2f} fitted, {ladder.variance_order:g} in theory"
         low = beta[0] + 3 * beta[1] < ladder.variance_order - 0.2
         out.append(
-            f"{line} for f without jumps; it is lower, as where f jumps, and costs paths." if low else f"{line}."
+            f"{line} for smooth f; it is lower, as where f jumps or has kinks, and costs paths." if low else f"{line}."
         )
     worst = float(ladder.kurtoses()[1:].max())
     if worst > EXTREME:
