@@ -220,17 +220,21 @@ def covariation(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> D
 
 
 def tidy(expression: Any) -> sp.Expr:
-    """The shortest of a few equal forms."""
+    """The shortest of a few equal forms; functions in it are taken as they stand."""
     expression = sp.sympify(expression)
     if not isinstance(expression, sp.Expr) or expression.is_Atom:
         return expression
-    expanded = sp.expand(expression)
-    forms = [expanded, sp.factor_terms(expanded), expression]
-    if expression.count_ops() < 200 and not expression.has(sp.Integral, sp.Derivative, sp.Piecewise):
-        forms += [sp.cancel(expression), sp.powsimp(expanded)]
-        if expression.has(sp.Function) and expression.count_ops() < 60:
-            forms.append(sp.simplify(expression))
-    return min(forms, key=sp.count_ops)
+    names = {f: sp.Dummy(positive=f.is_positive, real=f.is_real) for f in expression.atoms(sp.Function)}
+    bare = expression.xreplace(names)  # outermost functions become names, so that exponents are not taken apart
+    expanded = sp.expand(bare, power_exp=False, power_base=False)
+    forms = [expanded, sp.factor_terms(expanded), bare]
+    if bare.count_ops() < 200 and not bare.has(sp.Integral, sp.Derivative, sp.Piecewise):
+        forms.append(sp.cancel(bare))
+    back = {name: f for f, name in names.items()}
+    found = min(forms, key=sp.count_ops).xreplace(back)
+    if names and found.count_ops() < 40 and not found.has(sp.Integral, sp.Derivative, sp.Piecewise):
+        found = min((found, sp.simplify(found)), key=sp.count_ops)
+    return found
 
 
 def _moved(f: sp.Expr, states: tuple[sp.Symbol, ...], sizes: tuple[sp.Expr, ...]) -> sp.Expr:
@@ -374,7 +378,7 @@ def _closed(d: Differential, name: str | sp.Symbol) -> ItoProcess:
     for s, back in candidates:
         if back is None:
             continue
-        moved = [sp.simplify(tidy(e.subs(s, back))) for e in parts]
+        moved = [_simple(e.subs(s, back)) for e in parts]
         if not any(e.free_symbols & set(process.states) for e in moved):
             starts = None
             if process.starts is not None:
@@ -397,6 +401,13 @@ def _closed(d: Differential, name: str | sp.Symbol) -> ItoProcess:
             f"the state real=True or positive=True if it is, or keep the Differential"
         )
     raise InputError(f"the coefficients of d({f}) depend on more than its value; make a system of the two processes")
+
+
+def _simple(e: sp.Expr) -> sp.Expr:
+    found = sp.simplify(tidy(e))
+    if found.has(sp.sinh, sp.cosh, sp.tanh):  # of a logarithm, where the inverse was a hyperbolic one
+        found = min((found, sp.radsimp(sp.simplify(found.rewrite(sp.exp)))), key=sp.count_ops)
+    return found
 
 
 def _inverse(f: sp.Expr, s: sp.Symbol, Y: sp.Symbol) -> sp.Expr | None:

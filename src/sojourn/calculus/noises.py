@@ -141,7 +141,7 @@ def poisson(name: str, *, rate: Any, mark: sp.Symbol | None = None, law: Any = N
         kept = tuple((sp.sympify(value), sp.sympify(p)) for value, p in law.items())
         negative = next((p for _, p in kept if p.is_negative), None)
         if negative is not None:
-            raise InputError(f"law of {mark} has the probability {negative}; probabilities are 0 or more")
+            raise InputError(f"law of {mark} has the probability {_short(negative)}; probabilities are 0 or more")
         total = sum((p for _, p in kept), sp.S.Zero)
     elif isinstance(law, (tuple, list)) and len(law) == 3:
         kept = tuple(map(sp.sympify, law))
@@ -150,7 +150,7 @@ def poisson(name: str, *, rate: Any, mark: sp.Symbol | None = None, law: Any = N
         raise InputError(f"law={law!r} is neither {{value: probability}} nor (density, low, high)")
     off = sp.simplify(total - 1)
     if off.is_number and abs(complex(off)) > 1e-9:
-        raise InputError(f"law of {mark} has the total {total}; it must be 1")
+        raise InputError(f"law of {mark} has the total {_short(total)}; it must be 1")
     return Poisson(name, intensity, mark, kept)
 
 
@@ -171,11 +171,12 @@ def check_correlation(matrix: sp.ImmutableMatrix, names: tuple[str, ...]) -> Non
     """Raises InputError unless the diagonal is ones, the matrix symmetric and, where numeric, semi-definite."""
     for i, name in enumerate(names):
         if matrix[i, i] != 1:
-            raise InputError(f"correlation of {name} with itself is {matrix[i, i]}; it must be 1")
+            raise InputError(f"correlation of {name} with itself is {_short(matrix[i, i])}; it must be 1")
         for j in range(i):
             if sp.simplify(matrix[i, j] - matrix[j, i]) != 0:
                 raise InputError(
-                    f"correlation of {name} and {names[j]} is {matrix[i, j]} one way and {matrix[j, i]} the other; "
+                    f"correlation of {name} and {names[j]} is {_short(matrix[i, j])} one way and "
+                    f"{_short(matrix[j, i])} the other; "
                     f"give a symmetric matrix"
                 )
     if matrix.free_symbols:
@@ -216,6 +217,10 @@ def square_root(correlation: sp.Matrix) -> sp.Matrix:
         for i in range(j + 1, n):
             L[i, j] = sp.simplify((correlation[i, j] - sum(L[i, k] * L[j, k] for k in range(j))) / root)
     return L
+
+
+def _short(number: sp.Expr) -> str:
+    return sp.sstr(number, full_prec=False)
 
 
 def _is_finite(law: tuple[Any, ...]) -> bool:
