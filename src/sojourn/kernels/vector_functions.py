@@ -4,6 +4,7 @@ Every operation is the same instructions in every lane, and an operand that is a
 """
 
 import operator
+from inspect import signature
 
 from llvmlite import ir
 from numba import types
@@ -13,7 +14,8 @@ from sojourn.kernels import elementary
 from sojourn.kernels.float_vectors import Floats, _binary, _signature, _spread
 from sojourn.kernels.lanes import Lanes
 
-__all__ = ["absolute", "choose", "maximum", "minimum", "sign", "spread", "sqrt", "whole_power"]
+__all__ = ["absolute", "choose", "maximum", "minimum", "power", "sign", "spread", "sqrt", "whole_power"]
+__all__ += ["atan", "cos", "cosh", "erf", "exp", "log", "sin", "sinh", "tan", "tanh"]
 
 _binary(operator.truediv, "fdiv")
 
@@ -112,7 +114,7 @@ def _function(formula):
 
         return floats, generate
 
-    if formula.__code__.co_argcount == 1:
+    if len(signature(formula).parameters) == 1:
 
         @intrinsic
         def apply(typing, x):
@@ -138,6 +140,9 @@ def whole_power(typing, x, exponent):
         return x(x, exponent), generate
 
 
-sqrt = _function(elementary.sqrt)
+sqrt, absolute, sign = _function(elementary.sqrt), _function(elementary.absolute), _function(elementary.sign)
 maximum, minimum = _function(elementary.maximum), _function(elementary.minimum)
-absolute, sign = _function(elementary.absolute), _function(elementary.sign)
+exp, log, power = _function(elementary.exp), _function(elementary.log), _function(elementary.power)
+sin, cos, tan = _function(elementary.sin), _function(elementary.cos), _function(elementary.tan)
+sinh, cosh, tanh = _function(elementary.sinh), _function(elementary.cosh), _function(elementary.tanh)
+atan, erf = _function(elementary.atan), _function(elementary.erf)

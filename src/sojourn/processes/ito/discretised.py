@@ -132,7 +132,7 @@ class Discretised(Process):
         return ""
 
     def advance(self, state: State, t: int, steps: int, noise: Noise) -> State:
-        """The state after steps t .. t + steps - 1, by a kernel made for this SDE and scheme; equals `step` to rounding.
+        """The state after steps t .. t + steps - 1 by a kernel made for this SDE and scheme; equals `step` to rounding.
 
         `step` itself runs where a state or a parameter asks for its gradient or is not on the CPU, where a parameter is
         one number a member, and where the SDE has a function that the kernel lacks.

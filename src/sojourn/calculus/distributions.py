@@ -1,0 +1,302 @@
+"""The distributions that exact laws are made of: expressions in symbols, and SciPy's distribution for numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import sympy as sp
+
+from sojourn.calculus.integrals import definite, sums_of_waves
+from sojourn.calculus.linear import exponential
+
+Number = Callable[[Any], float]
+
+
+class Distribution(ABC):
+    """A distribution on the line; `parameters` are expressions."""
+
+    name: ClassVar[str]
+    support: ClassVar[tuple[sp.Expr, sp.Expr]]
+
+    @property
+    @abstractmethod
+    def mean(self) -> sp.Expr: ...
+
+    @property
+    @abstractmethod
+    def variance(self) -> sp.Expr: ...
+
+    @abstractmethod
+    def density(self, x: Any) -> sp.Expr:
+        """p(x), within the support."""
+
+    @abstractmethod
+    def cdf(self, x: Any) -> sp.Expr:
+        """P(X <= x), within the support."""
+
+    def quantile(self, u: Any) -> sp.Expr | None:
+        """x with P(X <= x) = u; None where there is no closed form."""
+        return None
+
+    @abstractmethod
+    def score(self, x: Any) -> sp.Expr:
+        """d log p / dx."""
+
+    @abstractmethod
+    def frozen(self, number: Number) -> Any:
+        """SciPy's distribution; `number` makes a float of a parameter."""
+
+
+@dataclass(frozen=True)
+class Normal(Distribution):
+    """N(m, v)."""
+
+    m: sp.Expr
+    v: sp.Expr
+    name: ClassVar[str] = "normal"
+    support: ClassVar[tuple[sp.Expr, sp.Expr]] = (-sp.oo, sp.oo)
+
+    @property
+    def mean(self) -> sp.Expr:
+        return self.m
+
+    @property
+    def variance(self) -> sp.Expr:
+        return self.v
+
+    def density(self, x: Any) -> sp.Expr:
+        return sp.exp(-((x - self.m) ** 2) / (2 * self.v)) / sp.sqrt(2 * sp.pi * self.v)
+
+    def cdf(self, x: Any) -> sp.Expr:
+        return (1 + sp.erf((x - self.m) / sp.sqrt(2 * self.v))) / 2
+
+    def quantile(self, u: Any) -> sp.Expr:
+        return self.m + sp.sqrt(2 * self.v) * sp.erfinv(2 * u - 1)
+
+    def score(self, x: Any) -> sp.Expr:
+        return -(x - self.m) / self.v
+
+    def frozen(self, number: Number) -> Any:
+        from scipy import stats
+
+        return stats.norm(number(self.m), np.sqrt(number(self.v)))
+
+
+@dataclass(frozen=True)
+class LogNormal(Distribution):
+    """exp(N(m, v))."""
+
+    m: sp.Expr
+    v: sp.Expr
+    name: ClassVar[str] = "lognormal"
+    support: ClassVar[tuple[sp.Expr, sp.Expr]] = (sp.S.Zero, sp.oo)
+
+    @property
+    def mean(self) -> sp.Expr:
+        return sp.exp(self.m + self.v / 2)
+
+    @property
+    def variance(self) -> sp.Expr:
+        return (sp.exp(self.v) - 1) * sp.exp(2 * self.m + self.v)
+
+    def density(self, x: Any) -> sp.Expr:
+        return Normal(self.m, self.v).density(sp.log(x)) / x
+
+    def cdf(self, x: Any) -> sp.Expr:
+        return Normal(self.m, self.v).cdf(sp.log(x))
+
+    def quantile(self, u: Any) -> sp.Expr:
+        return sp.exp(Normal(self.m, self.v).quantile(u))
+
+    def score(self, x: Any) -> sp.Expr:
+        return -(1 + (sp.log(x) - self.m) / self.v) / x
+
+    def frozen(self, number: Number) -> Any:
+        from scipy import stats
+
+        return stats.lognorm(np.sqrt(number(self.v)), scale=np.exp(number(self.m)))
+
+
+@dataclass(frozen=True)
+class NoncentralChiSquared(Distribution):
+    """scale times a chi-squared variable with `df` degrees of freedom and noncentrality `nc`."""
+
+    scale: sp.Expr
+    df: sp.Expr
+    nc: sp.Expr
+    name: ClassVar[str] = "scaled non-central chi-squared"
+    support: ClassVar[tuple[sp.Expr, sp.Expr]] = (sp.S.Zero, sp.oo)
+
+    @property
+    def mean(self) -> sp.Expr:
+        return _short(self.scale * (self.df + self.nc))
+
+    @property
+    def variance(self) -> sp.Expr:
+        return _short(2 * self.scale**2 * (self.df + 2 * self.nc))
+
+    def density(self, x: Any) -> sp.Expr:
+        y, half = x / self.scale, self.df / 2
+        if self.nc == 0:
+            return sp.exp(-y / 2) * (y / 2) ** (half - 1) / (2 * sp.gamma(half) * self.scale)
+        bessel = sp.besseli(half - 1, sp.sqrt(self.nc * y))
+        return sp.exp(-(y + self.nc) / 2) * (y / self.nc) ** (half / 2 - sp.Rational(1, 2)) * bessel / (2 * self.scale)
+
+    def cdf(self, x: Any) -> sp.Expr:
+        if self.nc == 0:
+            return sp.lowergamma(self.df / 2, x / (2 * self.scale)) / sp.gamma(self.df / 2)
+        return 1 - sp.marcumq(self.df / 2, sp.sqrt(self.nc), sp.sqrt(x / self.scale))
+
+    def score(self, x: Any) -> sp.Expr:
+        """(-1/2 + nu/y + 1/2 sqrt(nc/y) I_(nu+1)(sqrt(nc y)) / I_nu(sqrt(nc y))) / scale with y = x/scale, nu = df/2 - 1."""
+        y, nu = x / self.scale, self.df / 2 - 1
+        z = sp.sqrt(self.nc * y)
+        pull = sp.sqrt(self.nc / y) * sp.besseli(nu + 1, z) / sp.besseli(nu, z) / 2 if self.nc != 0 else sp.S.Zero
+        return (nu / y - sp.Rational(1, 2) + pull) / self.scale
+
+    def frozen(self, number: Number) -> Any:
+        from scipy import stats
+
+        scale, df, nc = map(number, (self.scale, self.df, self.nc))
+        return stats.ncx2(df, nc, scale=scale) if nc > 0 else stats.chi2(df, scale=scale)
+
+
+@dataclass(frozen=True)
+class NoncentralChi(Distribution):
+    """The square root of a `NoncentralChiSquared`."""
+
+    scale: sp.Expr
+    df: sp.Expr
+    nc: sp.Expr
+    name: ClassVar[str] = "scaled non-central chi"
+    support: ClassVar[tuple[sp.Expr, sp.Expr]] = (sp.S.Zero, sp.oo)
+
+    @cached_property
+    def square(self) -> NoncentralChiSquared:
+        return NoncentralChiSquared(self.scale, self.df, self.nc)
+
+    @property
+    def mean(self) -> sp.Expr:
+        half = self.df / 2
+        kummer = sp.hyper([-sp.Rational(1, 2)], [half], -self.nc / 2)
+        return sp.sqrt(2 * self.scale) * sp.gamma(half + sp.Rational(1, 2)) / sp.gamma(half) * kummer
+
+    @property
+    def variance(self) -> sp.Expr:
+        return self.square.mean - self.mean**2
+
+    def density(self, x: Any) -> sp.Expr:
+        return 2 * x * self.square.density(x**2)
+
+    def cdf(self, x: Any) -> sp.Expr:
+        return self.square.cdf(x**2)
+
+    def score(self, x: Any) -> sp.Expr:
+        return 1 / x + 2 * x * self.square.score(x**2)
+
+    def frozen(self, number: Number) -> Any:
+        return Root(self.square.frozen(number), number(self.mean))
+
+
+@dataclass(frozen=True)
+class Root:
+    """The distribution of the square root of a variable, with the methods of SciPy's frozen distributions."""
+
+    of: Any
+    expectation: float
+
+    def pdf(self, x: Any) -> Any:
+        x = np.asarray(x, float)
+        return np.where(x > 0, 2 * x * self.of.pdf(x**2), 0.0)
+
+    def cdf(self, x: Any) -> Any:
+        return self.of.cdf(np.maximum(x, 0.0) ** 2)
+
+    def ppf(self, u: Any) -> Any:
+        return np.sqrt(self.of.ppf(u))
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> Any:
+        return np.sqrt(self.of.rvs(size=size, random_state=random_state))
+
+    def mean(self) -> float:
+        return self.expectation
+
+    def var(self) -> float:
+        return self.of.mean() - self.expectation**2
+
+    def std(self) -> float:
+        return float(np.sqrt(self.var()))
+
+
+@dataclass(frozen=True)
+class GaussianVector:
+    """X_t of dX = (A X + c(t)) dt + noise with covariance rate S(t), from `start`; all matrices are SymPy's, immutable."""
+
+    A: sp.ImmutableMatrix
+    c: sp.ImmutableMatrix
+    S: sp.ImmutableMatrix
+    start: sp.ImmutableMatrix
+    symbol: sp.Symbol  # time in c and S
+    t: sp.Expr
+    name: ClassVar[str] = "multivariate normal"
+    support: ClassVar[tuple[sp.Expr, sp.Expr]] = (-sp.oo, sp.oo)
+
+    @cached_property
+    def mean(self) -> sp.Matrix:
+        """e^(At) x_0 + int_0^t e^(A(t-s)) c(s) ds."""
+        return (exponential(self.A, self.t) * self.start + self._integral(lambda F, s: F * self._at(self.c, s))).applyfunc(
+            _short
+        )
+
+    @cached_property
+    def variance(self) -> sp.Matrix:
+        """The covariance matrix int_0^t e^(A(t-s)) S(s) e^(A'(t-s)) ds."""
+        return self._integral(lambda F, s: F * self._at(self.S, s) * F.T).applyfunc(_short)
+
+    def density(self, x: Any) -> sp.Expr:
+        V, y = self.variance, sp.Matrix(x) - self.mean
+        return sp.exp(-(y.T * V.inv() * y)[0] / 2) / sp.sqrt((2 * sp.pi) ** len(y) * V.det())
+
+    def score(self, x: Any) -> sp.Matrix:
+        return -self.variance.inv() * (sp.Matrix(x) - self.mean)
+
+    def frozen(self, number: Number) -> Any:
+        from scipy import stats
+
+        mean, V = self._moments(number)
+        return stats.multivariate_normal(mean, V, allow_singular=True)
+
+    def _moments(self, number: Number) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance in numbers: by the exponential of one block matrix (Van Loan) where c and S are constant."""
+
+        def floats(M: Any) -> np.ndarray:
+            return np.array([[number(e) for e in row] for row in M.tolist()])
+
+        if self.symbol in self.c.free_symbols | self.S.free_symbols:
+            return floats(self.mean)[:, 0], floats(self.variance)
+        from scipy.linalg import expm
+
+        d, t = self.A.shape[0], number(self.t)
+        A, c, S = floats(self.A), floats(self.c), floats(self.S)
+        affine = expm(np.block([[A, c], [np.zeros((1, d + 1))]]) * t)
+        block = expm(np.block([[-A, S], [np.zeros((d, d)), A.T]]) * t)
+        flow = block[d:, d:].T
+        V = flow @ block[:d, d:]
+        return affine[:d, :d] @ floats(self.start)[:, 0] + affine[:d, d], (V + V.T) / 2
+
+    def _at(self, M: sp.ImmutableMatrix, s: sp.Symbol) -> sp.Matrix:
+        return sp.Matrix(M.subs(self.symbol, s))
+
+    def _integral(self, f: Callable[[sp.Matrix, sp.Symbol], sp.Matrix]) -> sp.Matrix:
+        s = sp.Dummy("s", positive=True)
+        inside = f(exponential(self.A, self.t - s), s)
+        return inside.applyfunc(lambda e: definite(sums_of_waves(e), s, 0, self.t))
+
+
+def _short(e: sp.Expr) -> sp.Expr:
+    return sp.simplify(e) if e.count_ops() < 150 and not e.has(sp.Integral) else e

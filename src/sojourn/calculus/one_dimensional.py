@@ -1,0 +1,301 @@
+"""One state: scale and speed, exits from an interval, Feller's boundaries, Lamperti's transform.
+
+s'(x) = exp(-int 2 a / B^2 dx),   m(x) = 2 / (B^2 s'),   L f = (1/m) d/dx (f' / s')
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from sojourn.calculus.integrals import antiderivative, definite, exponential
+from sojourn.calculus.state_space import Diffusion, diffusion, inside, singular_points, state_space
+from sojourn.calculus.steps import Derived, Step
+from sojourn.errors import InputError
+
+if TYPE_CHECKING:
+    from sojourn.calculus.process import ItoProcess
+
+
+def scale_density(X: ItoProcess, reference: Any = None) -> sp.Expr:
+    """s'(x) = exp(-int 2 a / B^2 dx), from the reference where it is given, else up to a factor."""
+    D = diffusion(X)
+    inner = sp.expand(sp.cancel(-2 * D.drift / D.variance))
+    exponent = antiderivative(inner, D.x) if reference is None else definite(inner, D.x, sp.sympify(reference), D.x)
+    return D.back(exponential(_real_logarithms(X, D, exponent)))
+
+
+def scale_function(X: ItoProcess, reference: Any = None) -> Derived:
+    """s with L s = 0: the chance to reach b before a from x is (s(x) - s(a)) / (s(b) - s(a)).
+
+    Args:
+        reference: where s = 0 and s' = 1. None: the simplest s; any other is alpha s + beta with alpha > 0.
+
+    Raises:
+        InputError: the process has several states, jumps, no noise, or coefficients that depend on time.
+
+    Source: Karlin and Taylor, A Second Course in Stochastic Processes, section 15.3.
+    """
+    D, density = diffusion(X), scale_density(X, reference)
+    f = density.subs(X.states[0], D.x)
+    value = antiderivative(f, D.x) if reference is None else definite(f, D.x, sp.sympify(reference), D.x)
+    steps = (
+        Step("s'(x) = exp(-int 2 a / B^2 dx)", sp.Symbol("s'"), density),
+        Step("s(x) = int s' dx", sp.Symbol("s"), D.back(value)),
+    )
+    free = () if reference is not None else ("s is determined up to alpha s + beta with alpha > 0.",)
+    return Derived(D.back(value), steps, free)
+
+
+def speed_density(X: ItoProcess, reference: Any = None) -> Derived:
+    """m(x) = 2 / (B^2 s'), for the s of `scale_function` with the same reference.
+
+    Source: Borodin and Salminen, Handbook of Brownian Motion, section II.4 (Karlin and Taylor leave out the 2).
+    """
+    D, density = diffusion(X), scale_density(X, reference)
+    value = sp.powsimp(sp.cancel(2 / D.variance) / density.subs(X.states[0], D.x))
+    steps = (
+        Step("s'(x) = exp(-int 2 a / B^2 dx)", sp.Symbol("s'"), density),
+        Step("m(x) = 2 / (B^2 s')", sp.Symbol("m"), D.back(value)),
+    )
+    free = () if reference is not None else ("m is determined up to the factor that s is.",)
+    return Derived(D.back(value), steps, free)
+
+
+def exit_probability(X: ItoProcess, low: Any, high: Any) -> Derived:
+    """The chance to leave [low, high] at high, as a function of the start x: (s(x) - s(low)) / (s(high) - s(low)).
+
+    Raises:
+        InputError: low is not below high, or a singular point of the coefficients lies between them.
+    """
+    low, high = _interval(X, low, high)
+    D, s = diffusion(X), scale_function(X)
+    f = s.value.subs(X.states[0], D.x)
+    value = _difference(f, D.x, low, D.x) / _difference(f, D.x, low, high)
+    step = Step(
+        "s(X) is a martingale: P(high first) = (s(x) - s(low)) / (s(high) - s(low))", sp.Symbol("P"), D.back(value)
+    )
+    return Derived(D.back(value), (*s.steps, step), (f"{low} < {X.states[0]} < {high}.",))
+
+
+def mean_exit_time(X: ItoProcess, low: Any, high: Any) -> Derived:
+    """E of the time to leave (low, high) from x: T with L T = -1 and T(low) = T(high) = 0.
+
+    T(x) = int G(x, y) m(y) dy, G(x, y) = (s(min) - s(low)) (s(high) - s(max)) / (s(high) - s(low)) with min and max of
+    x and y. Integrals that are not found stay unevaluated; SymPy's `evalf` gives them numbers.
+
+    Raises:
+        InputError: as `exit_probability`.
+    """
+    low, high = _interval(X, low, high)
+    D, s, m = diffusion(X), scale_function(X), speed_density(X)
+    x, y = D.x, sp.Dummy("y", **D.x.assumptions0)
+    f, mass = s.value.subs(X.states[0], y), m.value.subs(X.states[0], y)
+    left = definite(sp.powsimp(sp.expand(_difference(f, y, low, y) * mass)), y, low, x)
+    right = definite(sp.powsimp(sp.expand(_difference(f, y, y, high) * mass)), y, x, high)
+    below, above = _difference(f, y, low, x), _difference(f, y, x, high)
+    value = (above * left + below * right) / _difference(f, y, low, high)
+    if not value.has(sp.Integral):
+        value = sp.simplify(value)
+    step = Step("Green's function: T(x) = int G(x, y) m(y) dy", sp.Symbol("T"), D.back(value))
+    return Derived(D.back(value), (*s.steps, m.steps[-1], step), (f"{low} < {X.states[0]} < {high}.",))
+
+
+def feller(X: ItoProcess) -> tuple[Derived, Derived]:
+    """The kinds of the lower and the upper end of the state space: regular, exit, entrance or natural.
+
+    The value is a symbol of that name, or a Piecewise of such symbols where parameters decide. With distance z from the
+    end, B^2 ~ z^beta and s' ~ z^p: beta >= 2 is natural; else p <= -1 is an entrance, p >= 1 - beta an exit, and what
+    lies between is regular. Where s' grows or falls as exp(c z^-r), the same integrals of Feller's test are decided by r.
+
+    Raises:
+        InputError: the state space, or the leading terms of the coefficients at an end, are not found.
+
+    Source: Karlin and Taylor, A Second Course in Stochastic Processes, section 15.6.
+    """
+    low, high = state_space(X)
+    return _kind(X, low, above=True), _kind(X, high, above=False)
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A process seen through a map of its state.
+
+    Attributes:
+        map: y as an expression in the old state (and t).
+        inverse: the old state as an expression in y; None where it is not found.
+        process: that of y; None without an inverse.
+        steps: how it was found.
+    """
+
+    map: sp.Expr
+    inverse: sp.Expr | None
+    process: ItoProcess | None
+    steps: tuple[Step, ...]
+
+
+def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:
+    """Y = F(t, X) with F = int dx / B: dY = (F_t + a / B - B_x / 2) dt + dW.
+
+    Args:
+        name: of the new state.
+
+    Raises:
+        InputError: the process has several states, jumps, or not exactly one noise.
+
+    Source: Iacus, Simulation and Inference for SDEs, section 1.11.4.
+    """
+    from sojourn.calculus.process import ItoProcess
+
+    if len(X.states) != 1 or X.jump_columns or len(X.noises) != 1:
+        raise InputError(
+            f"Lamperti's transform is of one state and one Brownian motion without jumps; this process has states "
+            f"{X.states}, noises {X.noises}, jumps {tuple(X.jump_columns)}"
+        )
+    W, old = X.noises[0], X.states[0]
+    D = Diffusion.of(X)
+    B = X.columns[W][0].subs(old, D.x)
+    F = antiderivative(sp.powsimp(1 / B), D.x)
+    sign = {"positive": True} if F.is_positive else {"negative": True} if F.is_negative else {"real": True}
+    y = sp.Symbol(name, **sign)
+    if name in {s.name for s in (*X.parameters, X.time)}:
+        raise InputError(f"name={name!r} is a parameter of the process; choose another name for the new state")
+    rule = Step("F(t, x) = int dx / B", sp.Symbol(name), D.back(F))
+    drift = sp.simplify(sp.diff(F, X.time) + D.drift / B - sp.diff(B, D.x) / 2)
+    steps = (rule, Step("drift: F_t + a / B - B_x / 2", sp.Symbol(f"a_{name}"), D.back(drift)))
+    inverse = _inverse(F, D.x, y)
+    if inverse is None:
+        return Transformed(D.back(F), None, None, steps)
+    new = sp.simplify(drift.subs(D.x, inverse))
+    start = None if X.starts is None else F.subs(D.x, X.starts[0]).subs(X.time, 0)
+    process = ItoProcess(y, new, {W: 1}, initial=start, values=_kept(X, new, start))
+    return Transformed(D.back(F), inverse, process, steps)
+
+
+def _real_logarithms(X: ItoProcess, D: Diffusion, E: sp.Expr) -> sp.Expr:
+    """E with log(x - r) as log(r - x) where the state space lies below r; they differ by a constant."""
+    if not E.has(sp.log):
+        return E
+    low, high = state_space(X)
+    return E.replace(
+        lambda e: isinstance(e, sp.log) and e.has(D.x) and inside(D, e.args[0], low, high).is_negative,
+        lambda e: sp.log(sp.expand(-e.args[0])),
+    )
+
+
+def _kept(X: ItoProcess, *expressions: Any) -> dict[str, Any]:
+    names = {s.name for e in expressions if e is not None for s in e.free_symbols}
+    return {name: value for name, value in X.values.items() if name in names}
+
+
+def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
+    """x with F(x) = y; None where SymPy finds none that can be checked."""
+    if F.has(sp.Integral):
+        return None
+    try:
+        found = sp.solve(F - y, x, check=False)
+    except NotImplementedError:
+        found = []
+    if not found:  # with assumptions on x a solution may be lost to them
+        free = sp.Dummy("x")
+        try:
+            found = sp.solve(F.subs(x, free) - y, free, check=False)
+        except NotImplementedError:
+            return None
+    for candidate in found:
+        back = sp.simplify(candidate.subs(y, F))
+        if sp.simplify(sp.expand_log(back - x, force=True)) == 0 or sp.simplify(sp.powdenest(back - x, force=True)) == 0:
+            return sp.simplify(candidate)
+    return None
+
+
+def _difference(f: sp.Expr, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
+    """f(high) - f(low)."""
+    if f.has(sp.Integral):
+        return definite(sp.diff(f, x), x, low, high)
+    return f.subs(x, high) - f.subs(x, low)
+
+
+def _interval(X: ItoProcess, low: Any, high: Any) -> tuple[sp.Expr, sp.Expr]:
+    low, high = sp.sympify(low), sp.sympify(high)
+    if (high - low).is_positive is False or not (low.is_finite is not False and high.is_finite is not False):
+        raise InputError(f"the interval from {low} to {high} needs finite ends, the first below the second")
+    for point in singular_points(diffusion(X)):
+        if (point - low).is_nonnegative and (high - point).is_nonnegative:
+            raise InputError(
+                f"the coefficients are singular at {point}, which lies in the interval from {low} to {high}; keep it out"
+            )
+    return low, high
+
+
+@dataclass(frozen=True)
+class End:
+    """s' and B^2 at an end, in the distance z from it (1/|x| from infinity).
+
+    Attributes:
+        kappa, e: (log s')' ~ kappa z^e, so that s' ~ z^kappa for e = -1, and s' ~ exp(-(kappa/r) z^-r) for r = -e - 1 > 0.
+        beta: B^2 ~ z^beta.
+    """
+
+    kappa: sp.Expr
+    e: sp.Expr
+    beta: sp.Expr
+
+    @property
+    def power(self) -> sp.Expr:
+        """p with s' ~ z^p, for e >= -1."""
+        return self.kappa if self.e == -1 else sp.S.Zero
+
+    @property
+    def mass_is_finite(self) -> Any:
+        """Whether int m is finite at the end, a condition."""
+        return self.kappa < 0 if self.e < -1 else self.power < 1 - self.beta
+
+
+def end(X: ItoProcess, place: Any, *, above: bool) -> End:
+    """The leading powers at an end; `above`: the state lies above it."""
+    D = diffusion(X)
+    z = sp.Dummy("z", positive=True)
+    side = 1 if above else -1
+    x = -side / z if sp.sympify(place).is_infinite else place + side * z
+    slope = sp.diff(x, z)
+    # s' and B^2 of the process of z: s' dx/dz and B^2 / (dx/dz)^2
+    bend = sp.diff(slope, z) / slope
+    kappa, e = _leading((-2 * D.drift / D.variance).subs(D.x, x) * slope + bend, z, D)
+    _, beta = _leading(D.variance.subs(D.x, x) / slope**2, z, D)
+    return End(kappa, e, beta)
+
+
+def _kind(X: ItoProcess, place: Any, *, above: bool) -> Derived:
+    found = end(X, place, above=above)
+    regular, leaving, entrance, natural = (sp.Symbol(kind) for kind in ("regular", "exit", "entrance", "natural"))
+    if found.e < -1:
+        r = -found.e - 1
+        rule = Step("s' ~ exp(-c z^-r) near the end; c, r", sp.Symbol("s'"), sp.Tuple(found.kappa / r, r))
+        value = sp.Piecewise((leaving, found.kappa > 0), (entrance, True)) if r + 2 > found.beta else natural
+    else:
+        p = found.power
+        rule = Step("s' ~ z^p near the end; p", sp.Symbol("s'"), p)
+        cases = sp.Piecewise((entrance, p <= -1), (leaving, p >= 1 - found.beta), (regular, True))
+        value = natural if found.beta >= 2 else cases
+    second = Step("B^2 ~ z^beta near the end; beta", sp.Symbol("B^2"), found.beta)
+    return Derived(value, (rule, second), (f"The end is {X.states[0]} = {place}.",))
+
+
+def _leading(f: sp.Expr, z: sp.Symbol, D: Diffusion) -> tuple[sp.Expr, sp.Expr]:
+    """(c, e) with f ~ c z^e as z falls to 0, e a number; (0, 0) for f = 0."""
+    f = sp.powsimp(sp.expand(sp.powdenest(sp.cancel(sp.together(f)), force=True)))
+    if f == 0:
+        return sp.S.Zero, sp.S.Zero
+    try:
+        c, e = f.leadterm(z)
+    except (ValueError, NotImplementedError, sp.PoleError):
+        c, e = sp.nan, sp.nan
+    if not sp.sympify(e).is_number or sp.sympify(e) is sp.nan or c.has(z) or c.has(sp.log(z)):
+        raise InputError(
+            f"Feller's test needs the leading powers of drift {D.back(D.drift)} and B^2 = {D.back(D.variance)} at an end of "
+            f"the state space, which are not found; give numbers to exponents"
+        )
+    return sp.simplify(c), e
