@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy as sp
 
-from sojourn.calculus.integrals import definite, sums_of_waves
-from sojourn.calculus.linear import exponential
+from sojourn.calculus.exponential import exponential
+from sojourn.calculus.integrals import definite
 
 Number = Callable[[Any], float]
 
@@ -153,7 +153,7 @@ class NoncentralChiSquared(Distribution):
         return 1 - sp.marcumq(self.df / 2, sp.sqrt(self.nc), sp.sqrt(x / self.scale))
 
     def score(self, x: Any) -> sp.Expr:
-        """(-1/2 + nu/y + 1/2 sqrt(nc/y) I_(nu+1)(sqrt(nc y)) / I_nu(sqrt(nc y))) / scale with y = x/scale, nu = df/2 - 1."""
+        """(-1/2 + nu/y + 1/2 sqrt(nc/y) I_(nu+1)(z) / I_nu(z)) / scale, y = x/scale, nu = df/2 - 1, z = sqrt(nc y)."""
         y, nu = x / self.scale, self.df / 2 - 1
         z = sp.sqrt(self.nc * y)
         pull = sp.sqrt(self.nc / y) * sp.besseli(nu + 1, z) / sp.besseli(nu, z) / 2 if self.nc != 0 else sp.S.Zero
@@ -235,7 +235,7 @@ class Root:
 
 @dataclass(frozen=True)
 class GaussianVector:
-    """X_t of dX = (A X + c(t)) dt + noise with covariance rate S(t), from `start`; all matrices are SymPy's, immutable."""
+    """X_t of dX = (A X + c(t)) dt + noise with covariance rate S(t), from `start`."""
 
     A: sp.ImmutableMatrix
     c: sp.ImmutableMatrix
@@ -249,9 +249,9 @@ class GaussianVector:
     @cached_property
     def mean(self) -> sp.Matrix:
         """e^(At) x_0 + int_0^t e^(A(t-s)) c(s) ds."""
-        return (exponential(self.A, self.t) * self.start + self._integral(lambda F, s: F * self._at(self.c, s))).applyfunc(
-            _short
-        )
+        return (
+            exponential(self.A, self.t) * self.start + self._integral(lambda F, s: F * self._at(self.c, s))
+        ).applyfunc(_short)
 
     @cached_property
     def variance(self) -> sp.Matrix:
@@ -260,10 +260,10 @@ class GaussianVector:
 
     def density(self, x: Any) -> sp.Expr:
         V, y = self.variance, sp.Matrix(x) - self.mean
-        return sp.exp(-(y.T * V.inv() * y)[0] / 2) / sp.sqrt((2 * sp.pi) ** len(y) * V.det())
+        return sp.exp(-(y.T * _inverse(V) * y)[0] / 2) / sp.sqrt((2 * sp.pi) ** len(y) * _det(V))
 
     def score(self, x: Any) -> sp.Matrix:
-        return -self.variance.inv() * (sp.Matrix(x) - self.mean)
+        return -_inverse(self.variance) * (sp.Matrix(x) - self.mean)
 
     def frozen(self, number: Number) -> Any:
         from scipy import stats
@@ -272,7 +272,7 @@ class GaussianVector:
         return stats.multivariate_normal(mean, V, allow_singular=True)
 
     def _moments(self, number: Number) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance in numbers: by the exponential of one block matrix (Van Loan) where c and S are constant."""
+        """Mean and covariance in numbers: by the exponential of a block matrix (Van Loan) if c and S are constant."""
 
         def floats(M: Any) -> np.ndarray:
             return np.array([[number(e) for e in row] for row in M.tolist()])
@@ -295,7 +295,22 @@ class GaussianVector:
     def _integral(self, f: Callable[[sp.Matrix, sp.Symbol], sp.Matrix]) -> sp.Matrix:
         s = sp.Dummy("s", positive=True)
         inside = f(exponential(self.A, self.t - s), s)
-        return inside.applyfunc(lambda e: definite(sums_of_waves(e), s, 0, self.t))
+        return inside.applyfunc(lambda e: definite(sp.expand(e), s, 0, self.t))
+
+
+def _inverse(V: Any) -> Any:
+    """By cofactors, without the simplifications of SymPy's `inv` and `det`, which may take minutes."""
+    n = V.shape[0]
+    if n == 1:
+        return sp.Matrix([[1 / V[0, 0]]])
+    minors = [[_det(V.minor_submatrix(j, i)) for j in range(n)] for i in range(n)]
+    return sp.Matrix(n, n, lambda i, j: (-1) ** (i + j) * minors[i][j]) / _det(V)
+
+
+def _det(V: Any) -> Any:
+    if V.shape[0] == 1:
+        return V[0, 0]
+    return sum((-1) ** j * V[0, j] * _det(V.minor_submatrix(0, j)) for j in range(V.shape[0]))
 
 
 def _short(e: sp.Expr) -> sp.Expr:

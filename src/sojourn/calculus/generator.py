@@ -24,7 +24,7 @@ def generator(X: ItoProcess, f: Any) -> Derived:
     A name, "f", stands for an unknown function of the states, and its derivatives stay symbols; so does an undefined
     function, which may be applied to time too: `Function("u")(t, x)`.
 
-    Source: Oksendal, Stochastic Differential Equations, theorem 7.3.3; Applebaum, Levy Processes, section 6.7 for jumps.
+    Source: Oksendal, Stochastic Differential Equations, theorem 7.3.3; Applebaum, Levy Processes, section 6.7.
     """
     f = function(f, X.states)
     a, S, x = X.drifts, X.covariance(), X.states
@@ -83,7 +83,9 @@ def function(f: Any, arguments: Sequence[sp.Symbol]) -> sp.Expr:
     """The expression that f stands for: a name or an undefined function is applied to the arguments."""
     if isinstance(f, str):
         if not f.isidentifier():
-            raise InputError(f"{f!r} is no name of a function; give a name such as 'f', or an expression made of symbols")
+            raise InputError(
+                f"{f!r} is no name of a function; give a name such as 'f', or an expression made of symbols"
+            )
         f = sp.Function(f)
     if isinstance(f, sp.core.function.UndefinedFunction):
         return f(*arguments)

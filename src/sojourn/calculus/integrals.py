@@ -1,7 +1,7 @@
 """Integrals by a table and by SymPy's rules for hand integration: found in a moment, or left as an `Integral`.
 
-SymPy's general integrator is not called, because it may search for minutes. Exponents and rates that are not known to be
-zero are taken to be different from zero, as a textbook does.
+SymPy's general integrator is not called, because it may search for minutes. Exponents and rates that are not known to
+be zero are taken to be different from zero, as a textbook does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LARGEST = 120  # operations in an expression that is still given to the rules fo
 def antiderivative(f: Any, x: sp.Symbol) -> sp.Expr:
     """int f dx without a constant; an `Integral` where no rule is found."""
     f = sp.sympify(f)
+    if f.has(sp.sin, sp.cos):
+        f = sp.expand(TR8(TR7(TR5(sp.expand(f)))))  # products of waves as sums
     f = sp.expand_mul(sp.apart(sp.factor(f), x) if f.is_rational_function(x) else f)
     parts = [_term(term, x) for term in sp.Add.make_args(f)]
     if all(part is not None for part in parts):
@@ -42,8 +44,8 @@ def definite(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
 def total(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
     """int f dx over a whole state space, for parameters with which it is finite; an `Integral` where it is not known.
 
-    Known are, up to a factor: exp(-A x^2 + B x) on the line; x^p exp(-q x^r) on the half-line; exp(-A log(x)^2) x^p on the
-    half-line; (x - low)^p (high - x)^q between two finite ends.
+    Known are, up to a factor: exp(-A x^2 + B x) on the line; x^p exp(-q x^r) on the half-line; exp(-A log(x)^2) x^p on
+    the half-line; (x - low)^p (high - x)^q between two finite ends.
     """
     f = sp.powsimp(sp.powdenest(sp.factor_terms(f), force=True))
     c, g = f.as_independent(x, as_Add=False)
@@ -55,11 +57,6 @@ def total(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
     elif sp.sympify(low).is_finite and sp.sympify(high).is_finite:
         found = _beta_total(g, x, low, high)
     return sp.Integral(f, (x, low, high)) if found is None else c * found
-
-
-def sums_of_waves(e: Any) -> sp.Expr:
-    """Products of sines and cosines as sums, expanded: what the rules for integrals know."""
-    return sp.expand(TR8(TR7(TR5(sp.expand(e)))))
 
 
 def split(g: Any, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
@@ -104,8 +101,23 @@ def _term(term: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
         if sp.simplify(exponent + 1) == 0:
             return c * sp.log(-base if base.is_negative else base) / slope
         return c * base ** (exponent + 1) / (exponent + 1) / slope
-    found = _root_of_quadratic(g, x) or _by_hand(g, x)
+    found = _damped_wave(g, x) or _root_of_quadratic(g, x) or _by_hand(g, x)
     return None if found is None else c * found
+
+
+def _damped_wave(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+    """int exp(q x + r) sin(w x + u) dx, and with the cosine, which is the sine of w x + u + pi/2."""
+    waves = [factor for factor in sp.Mul.make_args(g) if isinstance(factor, (sp.sin, sp.cos))]
+    rest = sp.powsimp(g / sp.Mul(*waves))
+    if len(waves) != 1 or not (isinstance(rest, sp.exp) or rest == 1):
+        return None
+    E, phase = sp.expand(sp.log(rest) if rest == 1 else rest.args[0]), sp.expand(waves[0].args[0])
+    if not (E.is_polynomial(x) and phase.is_polynomial(x)) or sp.degree(E, x) > 1 or sp.degree(phase, x) != 1:
+        return None
+    q, w = E.coeff(x, 1), phase.coeff(x, 1)
+    sine, cosine = sp.sin(phase), sp.cos(phase)
+    value = q * sine - w * cosine if isinstance(waves[0], sp.sin) else q * cosine + w * sine
+    return rest * value / (q**2 + w**2)
 
 
 def _root_of_quadratic(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:

@@ -1,7 +1,8 @@
 """Exact laws: the distribution of X_t, where it is known, recognised by the form of the coefficients.
 
-Linear SDEs with additive noise are normal (Brownian motion, Ornstein-Uhlenbeck, the bridge); geometric Brownian motion is
-lognormal; square-root diffusions (CIR, squared Bessel) are non-central chi-squared, their roots (Bessel) non-central chi.
+Linear SDEs with additive noise are normal (Brownian motion, Ornstein-Uhlenbeck, the bridge); geometric Brownian
+motion is lognormal; square-root diffusions (CIR, squared Bessel) are non-central chi-squared, and their roots (Bessel)
+non-central chi.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sojourn.calculus.distributions import (
 )
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.moments import start_of
+from sojourn.calculus.state_space import coefficients
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ def law(X: ItoProcess, t: Any) -> Law:
     Numbers that the process was given take the places of their symbols, exactly: 0.1 is 1/10.
 
     Raises:
-        InputError: the time is not positive; the process has jumps or no noise; its law is not known here; or the initial
-            value is not in the state space.
+        InputError: the time is not positive; the process has jumps or no noise; its law is not known here; or the
+            initial value is not in the state space.
     """
     t = _exact(t)
     if t.is_number and not t.is_positive:
@@ -168,14 +170,14 @@ Found = tuple[str, Any, tuple[str, ...]]
 
 
 def _recognise(X: ItoProcess, t: sp.Expr) -> Found:
-    """The law of one state. Gaussian laws are tested for real x, so that sign(x) is no constant; the others for x > 0."""
+    """The law of one state. Gaussian laws are tested for real x, where sign(x) is no constant; the others for x > 0."""
     x = sp.Dummy("x", real=True)
-    a, v = _coefficients(X, x)
+    a, v = coefficients(X, x)
     slope = sp.simplify(sp.diff(a, x))
     if not v.has(x) and not slope.has(x):
         return _gaussian(X, t, slope, sp.simplify(a - slope * x))
     x = sp.Dummy("x", positive=True)
-    a, v = _coefficients(X, x)
+    a, v = coefficients(X, x)
     if not v.has(sp.Piecewise) and not a.has(sp.Piecewise):
         rate, spread = sp.simplify(a / x), sp.simplify(v / x**2)
         if not rate.has(x) and not spread.has(x):
@@ -190,14 +192,9 @@ def _recognise(X: ItoProcess, t: sp.Expr) -> Found:
             if sp.simplify(product - c0 - c2 * x**2) == 0 and c0 != 0:
                 return _bessel(X, t, c0, -c2, v)
     raise InputError(
-        f"the law of {X.state} with drift {X.drifts[0]} and B^2 = {X.covariance()[0, 0]} is not known here: it is neither "
-        f"linear with additive noise, nor geometric Brownian motion, nor CIR, nor Bessel; use moments() or simulate it"
+        f"the law of {X.state} with drift {X.drifts[0]} and B^2 = {X.covariance()[0, 0]} is not known here: it is "
+        f"neither linear with additive noise, nor geometric Brownian motion, CIR or Bessel; use moments(), or simulate"
     )
-
-
-def _coefficients(X: ItoProcess, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
-    put = {X.states[0]: x}
-    return sp.simplify(X.drifts[0].subs(put)), sp.simplify(sp.powdenest(X.covariance()[0, 0].subs(put)))
 
 
 def _gaussian(X: ItoProcess, t: sp.Expr, slope: sp.Expr, rest: sp.Expr) -> Found:
@@ -220,7 +217,9 @@ def _gaussian(X: ItoProcess, t: sp.Expr, slope: sp.Expr, rest: sp.Expr) -> Found
             process += " with coefficients that depend on time"
         if not slope.is_number:
             notes = (f"{-slope} is not zero.",)
-    if bridge is None and any(tau in sp.denom(sp.together(e)).free_symbols for e in (slope, rest, X.covariance()[0, 0])):
+    if bridge is None and any(
+        tau in sp.denom(sp.together(e)).free_symbols for e in (slope, rest, X.covariance()[0, 0])
+    ):
         notes += ("t is before the first pole of the coefficients.",)
     return process, Normal(mean, variance), notes
 
@@ -259,7 +258,7 @@ def _square_root(X: ItoProcess, t: sp.Expr, alpha: sp.Expr, kappa: sp.Expr, s2: 
 
 
 def _bessel(X: ItoProcess, t: sp.Expr, c0: sp.Expr, kappa: sp.Expr, v: sp.Expr) -> Found:
-    """dX = (c0 / X - kappa X) dt + sqrt(v) dW: X^2 is a square-root process, alpha = 2 c0 + v, rate 2 kappa, s2 = 4 v."""
+    """dX = (c0 / X - kappa X) dt + sqrt(v) dW: X^2 is a square-root process, alpha = 2 c0 + v, rate 2 kappa, 4 v."""
     start = _positive_start(X, zero=True)
     notes = _needs_positive(X, c0, "the factor of 1/x in the drift")
     c = v * t if kappa == 0 else v * (1 - sp.exp(-2 * kappa * t)) / (2 * kappa)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from sojourn.calculus.exponential import exponential
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.moments import start_of
 from sojourn.calculus.noises import Brownian
@@ -51,8 +52,8 @@ def at(W: Brownian, s: Any) -> sp.Expr:
 def solve(X: ItoProcess) -> Derived:
     """X_t as an expression in t, the Brownian motions at t, and integrals against them.
 
-    One state: coefficients may depend on time, noises may be several and correlated. Several states: a constant matrix A
-    with additive noise, X = e^(At) X_0 + int e^(A(t-s)) c ds + sum_k int e^(A(t-s)) B_k dW_k. The steps hold the
+    One state: coefficients may depend on time, noises may be several and correlated. Several states: a constant matrix
+    A with additive noise, X = e^(At) X_0 + int e^(A(t-s)) c ds + sum_k int e^(A(t-s)) B_k dW_k. The steps hold the
     integrating factor, and of one state mean and variance.
 
     Raises:
@@ -174,7 +175,7 @@ def vector_coefficients(X: ItoProcess) -> VectorLinear:
     for W, column in X.columns.items():
         if any(e.free_symbols & set(X.states) for e in column):
             raise InputError(
-                f"diffusion of {W} {list(column)} depends on the states; of several states only additive noise is solved"
+                f"diffusion of {W} {list(column)} depends on the states; for several states give additive noise"
             )
     return VectorLinear(A, c, {W: sp.Matrix(column) for W, column in X.columns.items()})
 
@@ -186,17 +187,10 @@ def _solve_vector(X: ItoProcess) -> Derived:
     drifted = (later * k.c.subs(t, s)).applyfunc(lambda e: definite(sp.expand(e), s, 0, t))
     ito = sp.zeros(len(X.states), 1)
     for W, column in k.columns.items():
-        ito += (later * column.subs(t, s)).applyfunc(lambda e, W=W: ItoIntegral(sp.simplify(e), s, t, W))
+        ito += (later * column.subs(t, s)).applyfunc(lambda e, W=W: ItoIntegral(sp.powsimp(sp.expand(e)), s, t, W))
     start = sp.Matrix(start_of(X))
     steps = (
         Step("integrating factor: F' = A F, F(0) = I", sp.Symbol("F"), flow),
         Step("mean: m' = A m + c", sp.Symbol("E[X]"), flow * start + drifted),
     )
     return Derived(flow * start + drifted + ito, steps)
-
-
-def exponential(A: sp.Matrix, t: sp.Expr) -> sp.Matrix:
-    """e^(At), for at most three states in symbols."""
-    if A.shape[0] > 3 and A.free_symbols:
-        raise InputError(f"a matrix of {A.shape[0]} states with symbols in it has no short exponential; give numbers")
-    return (A * t).exp().applyfunc(sp.simplify)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from sojourn.calculus.exponential import exponential
 from sojourn.calculus.generator import generator
 from sojourn.calculus.integrals import definite
 from sojourn.errors import InputError
@@ -91,8 +92,8 @@ class MomentEquations:
         """k -> E[X_t^k] in closed form.
 
         Args:
-            initial: X_0, an expression or one for each state; or a mapping from every k to E[X_0^k]. None: the process's
-                own initial value, or symbols X_0.
+            initial: X_0, an expression or one for each state; or a mapping from every k to E[X_0^k]. None: the
+                process's own initial value, or symbols X_0.
 
         Raises:
             InputError: the equations do not close, or moments that depend on each other have rates that depend on time.
@@ -118,9 +119,10 @@ class MomentEquations:
                         f"moments {block} depend on each other with rates that depend on t: {G.tolist()}; they have no "
                         f"closed form here, integrate `.equations` numerically"
                     )
-                flow = (G * t).exp()
-                back = (flow.subs(t, -s) * forcing.subs(t, s)).applyfunc(lambda e: definite(_tidy(e), s, 0, t))
-                values = [_tidy(value) for value in flow * (m0 + back)]
+                flow = exponential(G, t)
+                later = flow.subs(t, t - s) * forcing.subs(t, s)
+                added = later.applyfunc(lambda e: definite(sp.expand(e), s, 0, t))
+                values = [sp.powsimp(sp.expand(value)) for value in flow * m0 + added]
             known |= dict(zip(block, values, strict=True))
         return {k: known[k] for k in self.rates}
 
@@ -176,10 +178,7 @@ class MomentEquations:
             if lacking:
                 raise InputError(f"initial has no moment {lacking[0]}; give E[X_0^k] for every k in {list(self.rates)}")
             return {k: sp.sympify(initial[k]) for k in self.rates}
-        if initial is None:
-            places = start_of(X)
-        else:
-            places = tuple(map(sp.sympify, [initial] if X.scalar else initial))
+        places = start_of(X) if initial is None else tuple(map(sp.sympify, [initial] if X.scalar else initial))
         if len(places) != len(X.states):
             raise InputError(f"initial has {len(places)} values; {len(X.states)} states need {len(X.states)}")
         return {k: sp.Mul(*(x**i for x, i in zip(places, k, strict=True))) for k in self.rates}
@@ -190,7 +189,3 @@ def start_of(X: ItoProcess) -> tuple[sp.Expr, ...]:
     return X.starts or tuple(
         sp.Symbol(f"{x.name}_0", **({"positive": True} if x.is_positive else {"real": True})) for x in X.states
     )
-
-
-def _tidy(e: sp.Expr) -> sp.Expr:
-    return sp.powsimp(sp.expand(e))

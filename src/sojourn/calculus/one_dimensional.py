@@ -108,7 +108,7 @@ def feller(X: ItoProcess) -> tuple[Derived, Derived]:
 
     The value is a symbol of that name, or a Piecewise of such symbols where parameters decide. With distance z from the
     end, B^2 ~ z^beta and s' ~ z^p: beta >= 2 is natural; else p <= -1 is an entrance, p >= 1 - beta an exit, and what
-    lies between is regular. Where s' grows or falls as exp(c z^-r), the same integrals of Feller's test are decided by r.
+    lies between is regular. Where s' grows or falls as exp(c z^-r), r decides the integrals of Feller's test.
 
     Raises:
         InputError: the state space, or the leading terms of the coefficients at an end, are not found.
@@ -206,7 +206,10 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
             return None
     for candidate in found:
         back = sp.simplify(candidate.subs(y, F))
-        if sp.simplify(sp.expand_log(back - x, force=True)) == 0 or sp.simplify(sp.powdenest(back - x, force=True)) == 0:
+        if (
+            sp.simplify(sp.expand_log(back - x, force=True)) == 0
+            or sp.simplify(sp.powdenest(back - x, force=True)) == 0
+        ):
             return sp.simplify(candidate)
     return None
 
@@ -225,7 +228,7 @@ def _interval(X: ItoProcess, low: Any, high: Any) -> tuple[sp.Expr, sp.Expr]:
     for point in singular_points(diffusion(X)):
         if (point - low).is_nonnegative and (high - point).is_nonnegative:
             raise InputError(
-                f"the coefficients are singular at {point}, which lies in the interval from {low} to {high}; keep it out"
+                f"the coefficients are singular at {point}, in the interval from {low} to {high}; keep it out"
             )
     return low, high
 
@@ -235,7 +238,7 @@ class End:
     """s' and B^2 at an end, in the distance z from it (1/|x| from infinity).
 
     Attributes:
-        kappa, e: (log s')' ~ kappa z^e, so that s' ~ z^kappa for e = -1, and s' ~ exp(-(kappa/r) z^-r) for r = -e - 1 > 0.
+        kappa, e: (log s')' ~ kappa z^e, so s' ~ z^kappa for e = -1, and s' ~ exp(-(kappa/r) z^-r) for r = -e - 1 > 0.
         beta: B^2 ~ z^beta.
     """
 
@@ -295,7 +298,7 @@ def _leading(f: sp.Expr, z: sp.Symbol, D: Diffusion) -> tuple[sp.Expr, sp.Expr]:
         c, e = sp.nan, sp.nan
     if not sp.sympify(e).is_number or sp.sympify(e) is sp.nan or c.has(z) or c.has(sp.log(z)):
         raise InputError(
-            f"Feller's test needs the leading powers of drift {D.back(D.drift)} and B^2 = {D.back(D.variance)} at an end of "
-            f"the state space, which are not found; give numbers to exponents"
+            f"Feller's test needs the leading powers of drift {D.back(D.drift)} and B^2 = {D.back(D.variance)} at an "
+            f"end of the state space, which are not found; give numbers to exponents"
         )
     return sp.simplify(c), e

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def reverse(X: ItoProcess, score: Any = None) -> ItoProcess:
     """The process Y_s = X_(T-s), whose time, again called t, is s = T - t and runs from 0 to T.
 
-    T is a new parameter, named T (T_end where the process has a parameter T). Started from the law of X_T, the law of Y at
-    s is that of X at T - s.
+    T is a new parameter, named T (T_end where the process has a parameter T). Started from the law of X_T, the law of Y
+    at s is that of X at T - s.
 
     Args:
         score: grad log p(t, x) in FORWARD time: an expression, or one for each state. None: that of the exact law where
@@ -30,8 +30,8 @@ def reverse(X: ItoProcess, score: Any = None) -> ItoProcess:
     Raises:
         InputError: the process has jumps; the score has not one entry for each state.
 
-    Source: Anderson, Stochastic Processes and their Applications 12 (1982); Haussmann and Pardoux, Annals of Probability
-    14 (1986), for the hypotheses.
+    Source: Anderson, Stochastic Processes and their Applications 12 (1982); Haussmann and Pardoux, Annals of
+    Probability 14 (1986), for the hypotheses.
     """
     a, S, gradient = _parts(X, score)
     backward = [-a[i] + _divergence(X, S, i) + sum(S[i, k] * g for k, g in enumerate(gradient)) for i in range(len(a))]
@@ -66,7 +66,9 @@ def end_time(X: ItoProcess) -> sp.Symbol:
 
 def _parts(X: ItoProcess, score: Any) -> tuple[tuple[sp.Expr, ...], sp.Matrix, list[sp.Expr]]:
     if X.jump_columns:
-        raise InputError(f"jumps of {', '.join(map(str, X.jump_columns))}: the reverse of a process with jumps is not known")
+        raise InputError(
+            f"jumps of {', '.join(map(str, X.jump_columns))}: the reverse of a process with jumps is not known"
+        )
     return X.drifts, X.covariance(), _score(X, score)
 
 

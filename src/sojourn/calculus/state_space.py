@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -31,19 +32,24 @@ class Diffusion:
     @classmethod
     def of(cls, X: ItoProcess) -> Diffusion:
         if len(X.states) != 1 or X.jump_columns:
-            what = f"{len(X.states)} states" if len(X.states) != 1 else f"jumps of {', '.join(map(str, X.jump_columns))}"
+            what = (
+                f"{len(X.states)} states" if len(X.states) != 1 else f"jumps of {', '.join(map(str, X.jump_columns))}"
+            )
             raise InputError(f"the process has {what}; this is known of one state without jumps")
         state = X.states[0]
         positive = state.is_positive or _is_half_line(X)
         x = sp.Dummy(state.name, positive=True) if positive else sp.Dummy(state.name, real=True)
-        put = {state: x}
-        return cls(
-            state, x, sp.simplify(X.drifts[0].subs(put)), sp.simplify(sp.powdenest(X.covariance()[0, 0].subs(put)))
-        )
+        return cls(state, x, *coefficients(X, x))
 
     def back(self, expression: Any) -> Any:
         """An expression in the process's own symbol."""
         return expression.subs(self.x, self.state)
+
+
+def coefficients(X: ItoProcess, x: sp.Symbol) -> tuple[Any, Any]:
+    """Drift and B rho B^T of one state, with x in its place."""
+    a, v = (sp.sympify(e).subs(X.states[0], x) for e in (X.drifts[0], X.covariance()[0, 0]))
+    return sp.expand_log(sp.simplify(a)), sp.expand_log(sp.simplify(sp.powdenest(v)))
 
 
 def diffusion(X: ItoProcess) -> Diffusion:
@@ -62,7 +68,7 @@ def diffusion(X: ItoProcess) -> Diffusion:
 def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
     """The ends of the interval between singular points that holds the initial value.
 
-    Without a number for the initial value it is the highest interval in which B^2 > 0 (other symbols taken as positive).
+    Without a number for the initial value it is the highest interval with B^2 > 0 (other symbols taken as positive).
 
     Raises:
         InputError: the order of the singular points is not known, or the coefficients are not algebraic.
@@ -70,7 +76,7 @@ def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
     D = diffusion(X)
     points = singular_points(D)
     ends = [-sp.oo, *points, sp.oo]
-    intervals = list(zip(ends[:-1], ends[1:], strict=True))
+    intervals = list(pairwise(ends))
     start = X.starts[0] if X.starts else None
     if start is not None and start.is_number:
         for low, high in intervals:
@@ -81,7 +87,9 @@ def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
             continue
         if inside(D, D.variance, low, high).is_positive:
             return low, high
-    raise InputError(f"no interval is found in which B^2 = {D.back(D.variance)} is positive; give numbers to parameters")
+    raise InputError(
+        f"no interval is found in which B^2 = {D.back(D.variance)} is positive; give numbers to parameters"
+    )
 
 
 def singular_points(D: Diffusion) -> list[sp.Expr]:
@@ -136,7 +144,9 @@ def _sorted(points: set[sp.Expr]) -> list[sp.Expr]:
         for other in out:
             above = (point - other).is_positive
             if above is None:
-                raise InputError(f"whether {point} is above {other} is not known; give numbers, or symbols positive=True")
+                raise InputError(
+                    f"whether {point} is above {other} is not known; give numbers, or symbols positive=True"
+                )
             place += bool(above)
         out.insert(place, point)
     return out
@@ -147,18 +157,15 @@ def inside(D: Diffusion, expression: sp.Expr, low: Any, high: Any) -> sp.Expr:
     symbols = (expression.free_symbols | sp.sympify(low).free_symbols | sp.sympify(high).free_symbols) - {D.x}
     ones = {s: i + 1 for i, s in enumerate(sorted(symbols, key=str))}
     a, b = (sp.sympify(end).subs(ones) for end in (low, high))
-    if a == -sp.oo:
-        middle = b - 1 if b != sp.oo else sp.S.Zero
-    else:
-        middle = a + 1 if b == sp.oo else (a + b) / 2
+    below, above = (b - 1 if b < sp.oo else -1), (a + 1 if a > -sp.oo else 1)
+    middle = (a + b) / 2 if (b - a).is_finite else above if a > -sp.oo else below
     return sp.sympify(expression.subs({**ones, D.x: middle}))
 
 
 def _is_half_line(X: ItoProcess) -> bool:
     """Whether the state space is found to lie in the positive numbers."""
     x = sp.Dummy("x", real=True)
-    put = {X.states[0]: x}
-    D = Diffusion(X.states[0], x, sp.simplify(X.drifts[0].subs(put)), sp.simplify(X.covariance()[0, 0].subs(put)))
+    D = Diffusion(X.states[0], x, *coefficients(X, x))
     try:
         points = singular_points(D)
     except InputError:

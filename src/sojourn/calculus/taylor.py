@@ -1,6 +1,6 @@
 """Commutativity of the noise, and the Ito-Taylor expansion up to a strong order.
 
-X_h = sum_alpha f_alpha(t, X_0) I_alpha,  f_() = x,  f_(j, alpha) = L^j f_alpha,  I_(j1 .. jl) = int .. int dW_j1 .. dW_jl
+X_h = sum_alpha f_alpha(t, X_0) I_alpha,  f_() = x, f_(j, alpha) = L^j f_alpha, I_(j1 .. jl) = int .. int dW_j1 .. dW_jl
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ class ItoTaylor:
     def increment(self) -> sp.Matrix:
         """sum_alpha f_alpha I_alpha, one row for each state."""
         d = len(next(iter(self.terms.values())).coefficient)
-        return sp.Matrix([sum((e.coefficient[i] * e.integral for e in self.terms.values()), sp.S.Zero) for i in range(d)])
+        return sp.Matrix(
+            [sum((e.coefficient[i] * e.integral for e in self.terms.values()), sp.S.Zero) for i in range(d)]
+        )
 
 
-def ito_taylor(X: ItoProcess, order: Any = sp.Rational(3, 2)) -> ItoTaylor:
+def ito_taylor(X: ItoProcess, order: Any = "3/2") -> ItoTaylor:
     """The expansion whose multi-indices alpha have l + n <= 2 order, or l = n = order + 1/2.
 
     l is the length of alpha and n the number of its zeros. Order 1/2 is Euler's scheme, 1 Milstein's, 3/2 Platen's.
