@@ -191,7 +191,7 @@ def test_values_go_there_and_back(kind, m):
 
 
 def test_terms_of_the_series_keep_order_one():
-    """The published bound on an area's error, sqrt(m / 12) h / (pi p), is below h^(3/2), with as few terms as can be."""
+    """The published bound on an area's error, sqrt(m/12) h / (pi p), is below h^(3/2), with as few terms as can be."""
     for m in (2, 5):
         for h in (0.1, 1e-3, 1e-5):
             p = levy_terms(m, h)

@@ -345,6 +345,33 @@ def test_the_square_root_step_stays_positive_where_euler_does_not():
     assert lowest["square-root"] > 0 > lowest["euler"]
 
 
+# ------------------------------------------------------------------------------------------------------------ gradients
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_gradients_are_the_slopes_of_differences(scheme):
+    """Of one step, in the state and in a parameter."""
+    W1, W2 = brownian("W1 W2")
+    x, y, s = symbols("x y s")
+    noise = {
+        "sra1": ([s, 0], [s, 1]),
+        "sri": ([s * x, 0], [0, y]),
+        "milstein": ([s * x, 0], [0, y]),
+        "exact": ([s * x, 0], [0, y]),
+        "square-root": ([s * sp.sqrt(x), 0], [0, sp.sqrt(y)]),
+    }.get(scheme, ([s * y, x], [x, y]))
+    drift = {"exact": [s * x, -y], "square-root": [1 - s * x, 1 - y]}.get(scheme, [-(x**3) + s * y, -y])
+    process = ItoProcess([x, y], drift, dict(zip((W1, W2), noise, strict=True)), initial=[0, 0])
+
+    def step(first, second, number):
+        p = process(s=number).discretise(0.1, scheme)
+        new = p.step({"x": first, "y": second}, 3, Noise(1))
+        return new["x"], new["y"]
+
+    inputs = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in ([1.0, 2.0], [0.7, 1.5], 0.8)]
+    assert torch.autograd.gradcheck(step, inputs)
+
+
 # --------------------------------------------------------------------------------------------------- stiff and growing
 
 
