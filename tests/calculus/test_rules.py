@@ -130,6 +130,7 @@ DIFFERENTIALS = [
         (2 * mu + sigma**2) * S**2 + 3 * S * (1 + mu * t),
         {W1: 2 * sigma * S**2 + 3 * sigma * t * S},
     ),
+    ("Tanaka, Karatzas-Shreve 3.6.22", ito(sp.Abs(W)), sp.DiracDelta(W), {W: sp.sign(W)}),
     ("with a motion in f", GBM.of(S * W1), mu * S * W1 + sigma * S, {W1: S + sigma * S * W1}),
     ("with a motion apart", GBM.of(S * W2), mu * S * W2 + rho * sigma * S, {W1: sigma * S * W2, W2: S}),
     # jumps: Shreve II, 11.5; Protter II.7
@@ -184,6 +185,12 @@ VALUES = [
     ("Cov of two motions", isometry({W1: 1}, {W2: t}).value, rho * T**2 / 2),
     ("Cov int W1 dW1, int W2 dW2", isometry({W1: W1}, {W2: W2}).value, rho**2 * T**2 / 2),
     ("of independent motions", isometry({B1: 1}, {B2: 1}).value, 0),
+    (
+        "Var int S dW",
+        isometry({W1: S}, process=GBM.starting(x0)).value,
+        x0**2 * (exp((2 * mu + sigma**2) * T) - 1) / (2 * mu + sigma**2),
+    ),
+    ("Var int sqrt(V) dW", isometry({W: sqrt(V)}, process=CIR.starting(theta)).value, theta * T),
     ("Var W1 - W2", isometry({W1: 1, W2: -1}).value, 2 * T * (1 - rho)),
     # means of Gaussian functions
     ("E W^4", brownian_mean(W**4, t), 3 * t**2),
@@ -360,6 +367,8 @@ def test_girsanov_of_the_textbooks():
     pulled = ItoProcess(x, 0, {W: 1}).girsanov({W: kappa * x})  # Oksendal 8.6: a motion becomes an OU process
     assert same(pulled.process.drift, -kappa * x)
     assert not pulled.novikov.proved
+    assert pulled.proved  # Benes, Karatzas and Shreve 3.5.16
+    assert not ItoProcess(x, 0, {W: 1}).girsanov({W: x**2}).proved
     assert OU.girsanov({W: sin(x) / (2 + cos(x))}).novikov.proved is False  # bounded, but that is not seen
     assert OU.girsanov({W: sp.tanh(x) * exp(-t)}).novikov.proved
     assert OU.girsanov({W: 1 / t}).novikov.proved is False
@@ -368,6 +377,7 @@ def test_girsanov_of_the_textbooks():
     assert same(heston.process.drifts[0], r * S)
     assert same(heston.process.drifts[1], kappa * (theta - V) - lam * xi * V)
     assert not heston.novikov.proved
+    assert not heston.proved
 
 
 def test_the_table():

@@ -8,6 +8,7 @@ import sympy as sp
 
 from sojourn.calculus.noises import Brownian, Poisson
 from sojourn.calculus.steps import Form, Partial, Step
+from sojourn.calculus.tidy import tidy
 
 if TYPE_CHECKING:
     from sojourn.calculus.differential import Differential
@@ -71,6 +72,12 @@ def chain_steps(found: Differential) -> tuple[Step, ...]:
     if equations:
         steps.append(Step("put in " + " and ".join(f"d{s}" for s in equations), left, Form.of(put, moving)))
     steps.append(Step("collect the terms", left, found.form))
+    if found.jumps:
+        terms: list[tuple[Any, Any]] = [(found.compensated_drift, t), *((b, W) for W, b in found.diffusion.items())]
+        terms += [(sp.S.One, Form.of([(c, N), (-tidy(N.rate * N.mean(c)), t)], moving)) for N, c in found.jumps.items()]
+        steps.append(
+            Step("compensated: each bracket is a martingale where it is integrable", left, Form.of(terms, moving))
+        )
     return tuple(steps)
 
 
@@ -105,6 +112,14 @@ def quotient_steps(
         before = (f + X.jumps.get(N, sp.S.Zero)) / (g + Y.jumps.get(N, sp.S.Zero))
         steps.append(Step(f"a jump of {N} takes the quotient to", None, before))
     return (*steps, Step("collect the terms", left, found.form))
+
+
+def sum_steps(X: Differential, Y: Differential, sign: int, found: Differential) -> tuple[Step, ...]:
+    """Of d(X + Y)."""
+    moving = found.process.states
+    left = Form.of([(1, found.value)], moving)
+    both = Form.of([(1, X.value), (sign, Y.value)], moving)
+    return (Step("a differential is linear", left, both), *_given(X, Y), Step("collect the terms", left, found.form))
 
 
 def covariation_steps(X: Differential, Y: Differential, value: sp.Expr) -> tuple[Step, ...]:

@@ -12,10 +12,12 @@ from typing import Any
 
 import sympy as sp
 
+from sojourn.calculus.derive import chain_steps, covariation_steps, product_steps, quotient_steps, sum_steps
 from sojourn.calculus.noises import Brownian, Poisson
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Derived, Form, Step
 from sojourn.calculus.table import multiply
+from sojourn.calculus.tidy import tidy
 from sojourn.errors import InputError
 
 
@@ -47,6 +49,16 @@ class Differential:
         return Form.of(
             [(self.drift, self.time), *((c, W) for W, c in (self.diffusion | self.jumps).items())], self.process.states
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of jumps, and of a function that has no second derivative somewhere."""
+        found = []
+        if self.jumps:
+            found.append("the coefficient of a jump is taken just before it")
+        if any(e.has(sp.DiracDelta) for e in (self.drift, self.value)):
+            found.append("f has a kink, and the delta function is its local time: Tanaka's formula")
+        return tuple(found)
 
     @property
     def compensated_drift(self) -> sp.Expr:
@@ -147,8 +159,6 @@ def chain(process: ItoProcess, f: Any) -> Differential:
         process,
         time,
     )
-    from sojourn.calculus.derive import chain_steps
-
     return _stepped(found, chain_steps(found))
 
 
@@ -169,8 +179,6 @@ def product(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Diffe
         process,
         X.time,
     )
-    from sojourn.calculus.derive import product_steps
-
     return _stepped(found, product_steps(X, Y, cross, found))
 
 
@@ -193,15 +201,11 @@ def quotient(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Diff
         process,
         X.time,
     )
-    from sojourn.calculus.derive import quotient_steps
-
     return _stepped(found, quotient_steps(X, Y, cross, square, found))
 
 
 def covariation(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> Derived:
     """d[X, Y]/dt of the continuous parts: sum_kl b_k c_l rho_kl; a matrix where X or Y has several states."""
-    from sojourn.calculus.derive import covariation_steps
-
     left, right = _parts(X), _parts(Y)
     joined = [[_together(x, y) for y in right] for x in left]
     entries = [[tidy(_cross(x, y)) for x, y, _ in row] for row in joined]
@@ -217,24 +221,6 @@ def covariation(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> D
         for s in covariation_steps(x, y, entries[i][k])
     )
     return Derived(sp.Matrix(entries), steps, notes)
-
-
-def tidy(expression: Any) -> sp.Expr:
-    """The shortest of a few equal forms; functions in it are taken as they stand."""
-    expression = sp.sympify(expression)
-    if not isinstance(expression, sp.Expr) or expression.is_Atom:
-        return expression
-    names = {f: sp.Dummy(positive=f.is_positive, real=f.is_real) for f in expression.atoms(sp.Function)}
-    bare = expression.xreplace(names)  # outermost functions become names, so that exponents are not taken apart
-    expanded = sp.expand(bare, power_exp=False, power_base=False)
-    forms = [expanded, sp.factor_terms(expanded), bare]
-    if bare.count_ops() < 200 and not bare.has(sp.Integral, sp.Derivative, sp.Piecewise):
-        forms.append(sp.cancel(bare))
-    back = {name: f for f, name in names.items()}
-    found = min(forms, key=sp.count_ops).xreplace(back)
-    if names and found.count_ops() < 40 and not found.has(sp.Integral, sp.Derivative, sp.Piecewise):
-        found = min((found, sp.simplify(found)), key=sp.count_ops)
-    return found
 
 
 def _moved(f: sp.Expr, states: tuple[sp.Symbol, ...], sizes: tuple[sp.Expr, ...]) -> sp.Expr:
@@ -261,7 +247,7 @@ def _combined(left: dict[Any, sp.Expr], right: dict[Any, sp.Expr], rule: Any) ->
 
 def _sum(X: Differential, Y: Differential, sign: int) -> Differential:
     X, Y, process = _together(X, Y)
-    return Differential(
+    found = Differential(
         X.value + sign * Y.value,
         tidy(X.drift + sign * Y.drift),
         _combined(X.diffusion, Y.diffusion, lambda b, c: b + sign * c),
@@ -269,6 +255,7 @@ def _sum(X: Differential, Y: Differential, sign: int) -> Differential:
         process,
         X.time,
     )
+    return _stepped(found, sum_steps(X, Y, sign, found))
 
 
 def _stepped(found: Differential, steps: tuple[Step, ...]) -> Differential:

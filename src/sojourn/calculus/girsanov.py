@@ -2,7 +2,8 @@
 
 dQ/dP = Z_T,  Z_t = exp(-int phi . dW - 1/2 int phi . theta dt),  phi = rho^-1 theta,  W^Q = W + int theta dt
 
-It needs E Z_T = 1. Novikov's condition E exp(1/2 int_0^T phi . theta dt) < oo is enough for that.
+It needs E Z_T = 1. Novikov's condition E exp(1/2 int_0^T phi . theta dt) < oo is enough for that, and so is Benes's:
+theta grows at most linearly in the largest |W| until t.
 Sources: Karatzas and Shreve, Brownian Motion and Stochastic Calculus, 3.5; Oksendal, 8.6.
 """
 
@@ -15,12 +16,12 @@ from typing import Any
 import sympy as sp
 
 from sojourn.calculus.conditions import deterministic, growth
-from sojourn.calculus.differential import tidy
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.linear import ItoIntegral
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Mean, Step
+from sojourn.calculus.tidy import tidy
 from sojourn.errors import InputError
 
 
@@ -49,7 +50,8 @@ class ChangeOfMeasure:
         theta: Brownian motion -> its theta.
         motions: Brownian motion -> the one under Q.
         exponent: log dQ/dP up to the time t.
-        novikov: the condition under which Q is a probability measure.
+        novikov: a condition under which Q is a probability measure.
+        proved: whether Q is known to be one, by Novikov's condition or by Benes's.
         steps: how the drift changes.
         notes: what is taken for granted.
     """
@@ -60,6 +62,7 @@ class ChangeOfMeasure:
     motions: dict[Brownian, Brownian]
     exponent: sp.Expr
     novikov: Novikov
+    proved: bool
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
 
@@ -125,16 +128,24 @@ def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> Change
         (_ito_integral(h, W, process.states, t) for h, W in zip(phi, process.noises, strict=True)), sp.S.Zero
     )
     exponent -= _time_integral(square, process.states, t) / 2
-    notes = ()
+    condition = novikov(square, vector, process, t)
+    benes = not condition.proved and _benes(vector, process, t)
+    notes = (f"Novikov's condition is {'proved' if condition.proved else 'not proved'}: {condition.reason}",)
+    if benes:
+        notes += (
+            "Q is a probability measure by Benes's condition: theta and the drift grow at most linearly and the noise "
+            "is constant, so |theta| <= K (1 + max |W|), where X_0 is fixed and X is a strong solution",
+        )
     if process.jump_columns:
-        notes = ("the rates of the Poisson processes are the same under both measures",)
+        notes += ("the rates of the Poisson processes are the same under both measures",)
     return ChangeOfMeasure(
         after,
         process,
         dict(zip(process.noises, vector, strict=True)),
         motions,
         exponent,
-        novikov(square, vector, process, t),
+        condition,
+        condition.proved or benes,
         _steps(process, vector, motions, after, t),
         notes,
     )
@@ -149,6 +160,16 @@ def novikov(square: sp.Expr, theta: sp.Matrix, process: ItoProcess, t: sp.Symbol
     if growth(square, process.states, t) == 0:
         return Novikov(condition, True, "theta is bounded")
     return Novikov(condition, False, "theta depends on the state and is not known to be bounded; this is to be checked")
+
+
+def _benes(theta: sp.Matrix, process: ItoProcess, t: sp.Symbol) -> bool:
+    """Whether |theta| <= K (1 + max |W|): by Gronwall's inequality, for linear growth and constant noise."""
+    if process.jump_columns:
+        return False
+    moving = {t, *process.states}
+    constant = all(not e.free_symbols & moving for column in process.columns.values() for e in column)
+    powers = [growth(e, process.states, t) for e in (*theta, *process.drifts)]
+    return constant and all(p is not None and p <= 1 for p in powers)
 
 
 def _solve(rho: sp.Matrix, theta: sp.Matrix, noises: tuple[Brownian, ...]) -> sp.Matrix:

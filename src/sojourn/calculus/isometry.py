@@ -12,20 +12,28 @@ import sympy as sp
 
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.noises import Brownian
+from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Derived, Mean, Step
 from sojourn.errors import InputError
 
 
-def isometry(g: Mapping[Brownian, Any], h: Mapping[Brownian, Any] | None = None, *, until: Any = None) -> Derived:
+def isometry(
+    g: Mapping[Brownian, Any],
+    h: Mapping[Brownian, Any] | None = None,
+    *,
+    process: ItoProcess | None = None,
+    until: Any = None,
+) -> Derived:
     """E[(int_0^T sum g_k dW_k) (int_0^T sum h_l dV_l)], the variance of the first where h is not given.
 
     Args:
-        g: Brownian motion -> what is integrated against it: a function of t, Brownian motions, or other states.
+        g: Brownian motion -> what is integrated against it: a function of t, Brownian motions, or states of `process`.
         h: the same for the second integral.
+        process: whose states the integrands have; other symbols are constants.
         until: T, by default the symbol T.
 
-    Integrands that are products of powers and exponentials of Brownian motions are averaged; of others the mean is
-    named, E[...].
+    Products of powers and exponentials of Brownian motions are averaged, and polynomials in states whose moments
+    close; of other integrands the mean is named, E[...].
 
     Raises:
         InputError: an integrand does not stand against a Brownian motion.
@@ -35,10 +43,13 @@ def isometry(g: Mapping[Brownian, Any], h: Mapping[Brownian, Any] | None = None,
         if not isinstance(W, Brownian):
             raise InputError(f"{W!r} is no Brownian motion; write the integrand as {{W: g}} with W = brownian('W')")
     left, right = ({W: sp.sympify(e) for W, e in side.items()} for side in (g, h))
-    found = {s for side in (left, right) for e in side.values() for s in e.free_symbols if s.name == "t"}
+    found: set[Any] = {s for side in (left, right) for e in side.values() for s in e.free_symbols if s.name == "t"}
+    if process is not None and process.uses_time(sp.S.Zero):
+        found.add(process.time)
     if len(found) > 1:
         raise InputError("two different symbols are called t; make it once, with symbols('t', positive=True)")
     t = found.pop() if found else sp.Symbol("t", positive=True)
+    states = set() if process is None else set(process.states)
     T = sp.Symbol("T", positive=True) if until is None else sp.sympify(until)
     steps, total = [], sp.S.Zero
     for W, a in left.items():
@@ -47,9 +58,12 @@ def isometry(g: Mapping[Brownian, Any], h: Mapping[Brownian, Any] | None = None,
             if rho == 0:
                 continue
             product = sp.expand(a * b)
-            mean = brownian_mean(product, t)
-            others = product.free_symbols - {t}
-            shown = Mean(product) if any(isinstance(s, Brownian) for s in others) else product
+            random = {s for s in product.free_symbols if isinstance(s, Brownian) or s in states}
+            shown = Mean(product) if random else product
+            if random & states:
+                mean = Mean(product) if process is None else _state_mean(product, process)
+            else:
+                mean = brownian_mean(product, t)
             if mean is None:
                 mean = Mean(product)
             elif shown != mean:
@@ -77,6 +91,19 @@ def brownian_mean(expression: Any, t: sp.Symbol) -> sp.Expr | None:
             return None
         total += mean
     return sp.simplify(total)
+
+
+def _state_mean(expression: sp.Expr, process: ItoProcess) -> sp.Expr | None:
+    """E of a polynomial in the states, where its moments close."""
+    x = process.states
+    if not expression.is_polynomial(*x) or any(isinstance(s, Brownian) for s in expression.free_symbols):
+        return None
+    polynomial = sp.Poly(expression, *x)
+    try:
+        found = process.moments(polynomial.total_degree()).solve()
+    except InputError:
+        return None
+    return sum((c * found[k] if any(k) else c for k, c in polynomial.terms()), sp.S.Zero)
 
 
 def _term_mean(term: sp.Expr, W: list[Brownian], t: sp.Symbol) -> sp.Expr | None:

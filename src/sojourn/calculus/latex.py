@@ -69,6 +69,10 @@ class Latex(Writer):
 
     def call(self, name: str, arguments: list[str]) -> str:
         inside = ", ".join(arguments)
+        if name == "DiracDelta":
+            return rf"\delta\left({arguments[0]}\right)"
+        if name == "Heaviside":
+            return rf"\mathbf{{1}}_{{{arguments[0]} > 0}}"
         if name == "besseli":
             return rf"I_{{{arguments[0]}}}\left({arguments[1]}\right)"
         if name == "exp":

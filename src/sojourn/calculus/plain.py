@@ -48,7 +48,7 @@ class Plain(Writer):
         return f"{above}/{below}" if bare else f"{above}/({below})"
 
     def power(self, base: str, exponent: sp.Expr) -> str:
-        if exponent.is_Integer or exponent == sp.Symbol("n"):
+        if exponent.is_Integer or str(exponent) == "n":
             return base + str(exponent).translate(_UP)
         text = self._print(exponent)
         return f"{base}^{text}" if isinstance(exponent, sp.Symbol) else f"{base}^({text})"
@@ -59,6 +59,10 @@ class Plain(Writer):
         return ("√" if n == 2 else "∛") + (text if simple else f"({text})")
 
     def call(self, name: str, arguments: list[str]) -> str:
+        if name == "DiracDelta":
+            return f"δ({arguments[0]})"
+        if name == "Heaviside":
+            return f"1[{arguments[0]} > 0]"
         if name == "besseli":
             return f"I[{arguments[0]}]({arguments[1]})"
         if name == "Abs":

@@ -137,7 +137,7 @@ class ItoProcess:
 
     def starting(self, initial: Any) -> ItoProcess:
         """The same process begun elsewhere: a value, or one for each state."""
-        return self._with(initial=initial)
+        return self._with(initial=[initial] if self.scalar else initial)
 
     def numeric(self) -> ItoProcess:
         """The process with the given numbers in the places of their symbols; tensors stay symbols."""

@@ -13,10 +13,11 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.calculus.differential import Differential, chain, tidy
+from sojourn.calculus.differential import Differential, chain
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Partial, Step
+from sojourn.calculus.tidy import tidy
 
 
 class StratonovichProcess:
@@ -139,12 +140,12 @@ def from_ito(process: ItoProcess) -> StratonovichProcess:
             left = Form.of([(1, (column[i], W))], process.states)
             steps.append(
                 Step(
-                    "by g ∘ dW = g dW + 1/2 dg dW, with the table",
+                    "Stratonovich's g dW is Ito's and 1/2 dg dW, which is by the table",
                     left,
                     Form.of([(change, process.time)], process.states),
                 )
             )
-        steps.append(Step("the drift is less half of it", sp.Symbol(f"a'{subscript}"), drift[i]))
+        steps.append(Step("hence Stratonovich's drift is less half of it", sp.Symbol(f"a'{subscript}"), drift[i]))
     c = process._with(drift=drift)
     found = StratonovichProcess(process.state, c.drift, c.diffusion, initial=c.initial, jumps=c.jumps, values=c.values)
     lines = [Step("Stratonovich's form" if k == 0 else "", line.left, line.right) for k, line in enumerate(found.lines)]

@@ -67,6 +67,10 @@ class Typst(Writer):
 
     def call(self, name: str, arguments: list[str]) -> str:
         inside = ", ".join(arguments)
+        if name == "DiracDelta":
+            return f"delta ({arguments[0]})"
+        if name == "Heaviside":
+            return f"bold(1)_({arguments[0]} > 0)"
         if name == "besseli":
             return f"I_({arguments[0]}) ({arguments[1]})"
         if name == "exp":

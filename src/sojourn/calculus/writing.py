@@ -170,7 +170,7 @@ class Writer(Printer):
     def _place(self, factor: Any) -> tuple[Any, ...]:
         """Numbers, constants, states, functions; each by name."""
         base = factor.as_base_exp()[0]
-        if factor.is_number:
+        if factor.is_number and not isinstance(factor, sp.Add):
             return (0, 0, "", "")
         if isinstance(base, sp.Symbol):
             name = base.name
@@ -266,6 +266,8 @@ class Writer(Printer):
             jump, _, of = name.partition(" ")
             upper, lower = ([], [jump.removeprefix("Delta_")]) if "_" in jump else ([], [])
             return self.juxtapose([self.letters("Delta", upper, lower), self.name(of, [])])
+        if " " in name:  # an operator before its function, such as L f
+            return self.juxtapose([self.name(part, []) for part in name.split()])
         primes = len(name) - len(name.rstrip("'"))
         base, upper, lower = split_super_sub(name.rstrip("'"))
         return self.letters(_SPELT.get(base, base) + "'" * primes, list(upper), [*lower, *more])
