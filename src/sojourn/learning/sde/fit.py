@@ -70,8 +70,8 @@ class FittedSDE:
         lines.append(f"{100 * self.confidence:g}% intervals from {self.transitions} transitions; density: {law.law}.")
         if law.bias:
             lines.append(
-                f"The density is an approximation; for frames h <= {self.span:.3g} apart it brings a bias of {law.bias}, "
-                f"which the intervals do not contain."
+                f"The density is an approximation; with frames h <= {self.span:.3g} apart it brings a bias of "
+                f"{law.bias}, which the intervals do not contain."
             )
         return "\n".join(lines)
 
@@ -183,7 +183,7 @@ def _maximise(
     sde: Coefficients, law: Likelihood, data: Transitions, space: _Space
 ) -> tuple[torch.Tensor, torch.Tensor, Likelihood]:
     """theta, the observed information, and the density, whose own arithmetic is refined until it does not matter."""
-    theta, substeps = space.start, 4
+    theta, substeps = space.start, 2
 
     def objective(theta: torch.Tensor) -> torch.Tensor:
         return -law.log_density(space.tensors(theta), data).sum()
