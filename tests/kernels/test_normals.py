@@ -17,20 +17,19 @@ mpmath.mp.dps = 40
 
 
 @njit
-def fill(out, width, vectors, first_block, blocks, first_member, stream, k0, k1):
-    normals.fill(out, width, vectors, first_block, blocks, first_member, uint32(stream), uint32(k0), uint32(k1))
+def fill(out, width, members, first_block, blocks, first_member, stream, k0, k1):
+    normals.fill(out, width, members, first_block, blocks, first_member, uint32(stream), uint32(k0), uint32(k1))
 
 
 def drawn(noise, dtype, first_block, blocks, ensemble):
     """(4 blocks, ensemble) normals, by the kernel."""
-    lanes = 64 // np.dtype(dtype).itemsize
-    vectors = -(-ensemble // lanes)
-    width = lanes * (vectors + 1)
+    rounded = -(-ensemble // normals.TOGETHER) * normals.TOGETHER
+    width = rounded + normals.TOGETHER
     out = np.full(4 * blocks * width, np.nan, dtype)
     seed = noise.seed & 0xFFFFFFFF, noise.seed >> 32
-    fill(out, width, vectors, first_block, blocks, noise.first_member, noise.stream, *seed)
+    fill(out, width, ensemble, first_block, blocks, noise.first_member, noise.stream, *seed)
     rows = out.reshape(4 * blocks, width)
-    assert np.isnan(rows[:, lanes * vectors :]).all()  # nothing is written beyond
+    assert np.isnan(rows[:, rounded:]).all()  # nothing is written beyond
     return rows[:, :ensemble]
 
 

@@ -37,70 +37,73 @@ _COS64 += [2.087558211941266e-09, -1.1353280851201078e-11]  # 3.9e-20
 SIN, COS = {32: _SIN32, 64: _SIN64}, {32: _COS32, 64: _COS64}
 
 
+TOGETHER = 32  # members whose normals are drawn at once: enough independent work to hide the latency of each
+
+
 @njit(nogil=True, forceinline=True)
-def fill(out, width, vectors, first_block, blocks, first_member, stream, k0, k1):
+def fill(out, width, members, first_block, blocks, first_member, stream, k0, k1):
     """Normals 4 first_block + j, j = 0, 1, ..., of the sequence of each member i, to out[j width + i].
 
     Args:
         out: (4 blocks width,) float32 or float64.
-        width: room for members, at least `vectors` times the lanes of a vector.
-        vectors: how many vectors of members, beginning with `first_member`.
+        width: room for members, a multiple of TOGETHER.
+        members: how many, beginning with `first_member`; rounded up to a multiple of TOGETHER.
         first_block, blocks: which blocks of four numbers.
         stream, k0, k1: of the noise, 32 bits each; k0 is the low word of its seed.
     """
-    lanes = BYTES // out.itemsize
     for block in range(blocks):
-        for vector in range(vectors):
-            place = 4 * block * width + vector * lanes
-            member = uint32(first_member + vector * lanes)
-            _four(out, place, width, uint32(first_block + block), member, stream, k0, k1)
+        for i in range(0, members, TOGETHER):
+            member = uint32(first_member + i)
+            _four(out, 4 * block * width + i, width, uint32(first_block + block), member, stream, k0, k1)
 
 
 @intrinsic
 def _four(typing, out, place, width, block, member, stream, k0, k1):
-    """The four normals of one block, for one vector of members, to out[place + j width], j = 0 .. 3."""
+    """The four normals of one block, for TOGETHER members, to out[place + j width], j = 0 .. 3."""
 
     def generate(context, builder, signature, arguments):
         array_type = signature.args[0]
         array, place, width, block, member, stream, k0, k1 = arguments
-        kind = Floats(array_type.dtype)
-        sets = kind.lanes // _EIGHT  # vectors of members for the generator
-        words = [_block_of_words(builder, block, member, stream, k0, k1, sets, first) for first in range(sets)]
-        if sets == 2:
-            words = [_interleave(even, odd) for even, odd in zip(*words, strict=True)]
-            pairs = [box_muller_32(*words[:2]), box_muller_32(*words[2:])]
-        else:
-            pairs = [box_muller_64(*words[0][:2]), box_muller_64(*words[0][2:])]
-        for normal in (*pairs[0], *pairs[1]):
-            target = _address(context, builder, array_type, array, place)
-            builder.store(normal.value, target, align=array_type.dtype.bitwidth // 8)
-            place = builder.add(place, width)
+        lanes = Floats(array_type.dtype).lanes
+        stride = lanes // _EIGHT  # float32: even and odd members apart
+        firsts = [base + odd for base in range(0, TOGETHER, lanes) for odd in range(stride)]
+        words = _words(builder, block, member, stream, k0, k1, stride, firsts)
+        for vector in range(TOGETHER // lanes):
+            if stride == 2:
+                w = [_interleave(even, odd) for even, odd in zip(*words[2 * vector : 2 * vector + 2], strict=True)]
+                normals = *box_muller_32(w[0], w[1]), *box_muller_32(w[2], w[3])
+            else:
+                w = words[vector]
+                normals = *box_muller_64(w[0], w[1]), *box_muller_64(w[2], w[3])
+            for j, normal in enumerate(normals):
+                offset = builder.add(place, builder.mul(width, width.type(j)))
+                target = _address(context, builder, array_type, array, builder.add(offset, place.type(vector * lanes)))
+                builder.store(normal.value, target, align=array_type.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     word = types.uint32
     return types.void(out, types.intp, types.intp, word, word, word, word, word), generate
 
 
-def _block_of_words(builder, block, member, stream, k0, k1, stride, first):
-    """Four words each of the members member + first + stride j, j = 0 .. 7, in the low halves of 64-bit lanes."""
+def _words(builder, block, member, stream, k0, k1, stride, firsts):
+    """For each `first` the four words of members member + first + stride j, j = 0 .. 7, low halves of 64-bit lanes."""
     i64 = ir.IntType(64)
 
     def wide(word):
         return spread(builder, builder.zext(word, i64), _EIGHT)
 
-    offsets = ir.Constant(ir.VectorType(i64, _EIGHT), [first + stride * j for j in range(_EIGHT)])
-    c0, c1, c2, c3 = (
-        wide(block),
-        wide(ir.Constant(ir.IntType(32), 0)),
-        wide(member) + Lanes(builder, offsets),
-        wide(stream),
-    )
+    def counters(first):
+        offsets = ir.Constant(ir.VectorType(i64, _EIGHT), [first + stride * j for j in range(_EIGHT)])
+        return wide(block), wide(k0.type(0)), wide(member) + Lanes(builder, offsets), wide(stream)
+
+    states = [counters(first) for first in firsts]
     for turn in range(10):
         key0 = wide(builder.add(k0, k0.type(turn * _W0 & _LOW)))
         key1 = wide(builder.add(k1, k1.type(turn * _W1 & _LOW)))
-        p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
-        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ key0, p1, (p0 >> 32) ^ c3 ^ key1, p0
-    return c0, c1, c2, c3
+        for k, (c0, c1, c2, c3) in enumerate(states):
+            p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
+            states[k] = (p1 >> 32) ^ c1 ^ key0, p1, (p0 >> 32) ^ c3 ^ key1, p0
+    return states
 
 
 def _interleave(even, odd):

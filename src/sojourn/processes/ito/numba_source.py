@@ -43,16 +43,14 @@ def advance(
         terms: of the Levy areas' series.
         noise: the stream of the Brownian motion.
     """
-    from sojourn.kernels.float_vectors import BYTES
+    from sojourn.kernels.normals import TOGETHER
     from sojourn.kernels.threads import share
 
     kernel = _kernel(program, terms)
     if kernel is None:
         return None
     ensemble, dtype = len(state[0]), np.dtype(str(state[0].dtype).removeprefix("torch."))
-    lanes = BYTES // dtype.itemsize
-    vectors = -(-ensemble // lanes)
-    flat = np.empty((len(state), vectors * lanes), dtype)
+    flat = np.empty((len(state), -(-ensemble // TOGETHER) * TOGETHER), dtype)
     for row, values in zip(flat, state, strict=True):
         row[:ensemble], row[ensemble:] = values.numpy(), values[-1].item()
     m = program.coefficients.noises
@@ -61,15 +59,15 @@ def advance(
     blocks = group * n // 4
     if (t + steps) * n // 4 + blocks > 2**32:
         return None
-    span = max(1, min(16, _SPACE // (4 * blocks * BYTES)))
+    width = TOGETHER * max(1, min(8, _SPACE // (4 * blocks * TOGETHER * dtype.itemsize)))
     p = np.array(parameters, dtype)
     key = np.array([noise.stream, noise.seed & 0xFFFFFFFF, noise.seed >> 32], np.uint32)
 
     def work(begin: int, end: int) -> None:
-        space = np.empty(4 * blocks * span * lanes, dtype)
-        kernel(flat.reshape(-1), space, p, key, noise.first_member, t, steps, dt, substeps, group, span, begin, end)
+        space, members = np.empty(4 * blocks * width, dtype), (begin * TOGETHER, end * TOGETHER)
+        kernel(flat.reshape(-1), space, p, key, noise.first_member, t, steps, dt, substeps, group, width, *members)
 
-    share(work, vectors, max(1, _GRAIN // (lanes * max(1, steps))))
+    share(work, flat.shape[1] // TOGETHER, max(1, _GRAIN // (TOGETHER * steps)))
     return [torch.from_numpy(row[:ensemble].copy()) for row in flat]
 
 
@@ -86,8 +84,8 @@ def _kernel(program: Program, terms: int) -> Any:
 def source(program: Program, terms: int) -> str:
     """The source of the kernel's function `advance`, for the arguments see `_KERNEL`.
 
-    It takes vectors begin .. end - 1 of every row of `state` through `steps` steps, in place; `space` has room for the
-    normals of `group` steps and `span` vectors.
+    It takes members begin .. end - 1 of `state` through `steps` steps, in place; `space` has room for the normals of
+    `group` steps and `width` members.
 
     Raises:
         InputError: a function in the program has no form here.
@@ -131,22 +129,18 @@ from sojourn.kernels.vector_functions import *
 
 
 @njit(cache=True, nogil=True)
-def advance(state, space, p, key, first_member, start, steps, dt, substeps, group, span, begin, end):
-    lanes = 64 // state.itemsize
-    width, row = span * lanes, state.size // ROWS
-    n = COUNT * substeps
+def advance(state, space, p, key, first_member, start, steps, dt, substeps, group, width, begin, end):
+    row, lanes, n = state.size // ROWS, 64 // state.itemsize, COUNT * substeps
     h, part, root_part = spread(space, dt), spread(space, dt / substeps), spread(space, (dt / substeps) ** 0.5)
     <load_p>
-    for low in range(begin, end, span):
-        high = min(low + span, end)
+    for low in range(begin, end, width):
+        high = min(low + width, end)
         for first in range(start // group * group, start + steps, group):
-            block = first * n // 4
-            fill(space, width, high - low, block, group * n // 4, first_member + low * lanes, key[0], key[1], key[2])
+            fill(space, width, high - low, first * n // 4, group * n // 4, first_member + low, key[0], key[1], key[2])
             for k in range(max(start, first), min(start + steps, first + group)):
                 t = spread(space, k * dt)
-                for vector in range(low, high):
-                    place = (k - first) * n * width + (vector - low) * lanes
-                    member = vector * lanes
+                for member in range(low, high, lanes):
+                    place = (k - first) * n * width + member - low
                     <load_n>
                     <draw_w>
                     for _ in range(1, substeps):
