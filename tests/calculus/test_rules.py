@@ -8,6 +8,7 @@ from sojourn import InputError
 from sojourn.calculus import ItoProcess, StratonovichProcess, brownian, isometry, ito, poisson, symbols, table
 from sojourn.calculus.differential import covariation, product, quotient
 from sojourn.calculus.isometry import brownian_mean
+from sojourn.calculus.joined import driven_by, noises_in
 from sojourn.calculus.martingales import doleans_dade, martingale_test
 
 t, T, S, R, V, x0 = symbols("t T S R V x_0", positive=True)
@@ -240,10 +241,8 @@ MARTINGALES = [
 
 @pytest.mark.parametrize(("f", "true"), MARTINGALES, ids=[str(m[0]) for m in MARTINGALES])
 def test_martingales(f, true):
-    from sojourn.calculus.differential import _driven_by, _noises_in
-
     f = sp.sympify(f)
-    found = martingale_test(_driven_by(_noises_in(f)), f)
+    found = martingale_test(driven_by(noises_in(f)), f)
     assert found.martingale is true
     assert found.local is (true is not False)
     assert bool(found) is (true is True)

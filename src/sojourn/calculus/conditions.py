@@ -53,7 +53,7 @@ def exponential_polynomial(expression: Any, states: Iterable[sp.Symbol], time: s
     return True
 
 
-def _growth(e: sp.Expr, moving: frozenset[Any], t: sp.Symbol) -> sp.Expr | None:
+def _growth(e: Any, moving: frozenset[Any], t: sp.Symbol) -> sp.Expr | None:
     if e.is_Symbol:
         return sp.S.One if e in moving else sp.S.Zero
     if not e.free_symbols & {*moving, t}:

@@ -13,6 +13,7 @@ from typing import Any
 import sympy as sp
 
 from sojourn.calculus.derive import chain_steps, covariation_steps, product_steps, quotient_steps, sum_steps
+from sojourn.calculus.joined import driven_by, joined, noises_in, with_noises
 from sojourn.calculus.noises import Brownian, Poisson
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Derived, Form, Step
@@ -71,7 +72,9 @@ class Differential:
         Raises:
             InputError: f has no inverse in a state, or the coefficients need more than Y.
         """
-        return _closed(self, name)
+        from sojourn.calculus.closed import closed
+
+        return closed(self, name)
 
     def __add__(self, other: Differential) -> Differential:
         return _sum(self, other, 1)
@@ -124,10 +127,10 @@ def ito(f: Any) -> Differential:
         InputError: none of them stands in f.
     """
     f = sp.sympify(f)
-    noises = _noises_in(f)
+    noises = noises_in(f)
     if not noises:
         raise InputError(f"{f} has no Brownian motion in it; make one with W = brownian('W'), or use X.of(f)")
-    return chain(_driven_by(noises), f)
+    return chain(driven_by(noises), f)
 
 
 def chain(process: ItoProcess, f: Any) -> Differential:
@@ -137,7 +140,7 @@ def chain(process: ItoProcess, f: Any) -> Differential:
         InputError: f is no expression, or has a state's or time's name in a different symbol.
     """
     f, time = process.read(f)
-    process = _with_noises(process, f)
+    process = with_noises(process, f)
     x = process.states
     covariance = process.covariance()
     first = [sp.diff(f, s) for s in x]
@@ -223,7 +226,7 @@ def covariation(X: ItoProcess | Differential, Y: ItoProcess | Differential) -> D
     return Derived(sp.Matrix(entries), steps, notes)
 
 
-def _moved(f: sp.Expr, states: tuple[sp.Symbol, ...], sizes: tuple[sp.Expr, ...]) -> sp.Expr:
+def _moved(f: Any, states: tuple[sp.Symbol, ...], sizes: tuple[sp.Expr, ...]) -> sp.Expr:
     """f where the states have jumped."""
     places = {s: s + c for s, c in zip(states, sizes, strict=True) if c != 0}
     return f.subs(places, simultaneous=True) if f.has(sp.Derivative, sp.Integral) else f.xreplace(places)
@@ -262,29 +265,6 @@ def _stepped(found: Differential, steps: tuple[Step, ...]) -> Differential:
     return Differential(found.value, found.drift, found.diffusion, found.jumps, found.process, found.time, steps)
 
 
-def _noises_in(f: sp.Expr) -> list[Any]:
-    return sorted((s for s in f.free_symbols if isinstance(s, (Brownian, Poisson))), key=lambda s: s.name)
-
-
-def _driven_by(noises: list[Any]) -> ItoProcess:
-    """The process whose states are the noises themselves, from 0."""
-    n = len(noises)
-    own = {N: [sp.S.One if k == i else sp.S.Zero for k in range(n)] for i, N in enumerate(noises)}
-    return ItoProcess(
-        noises,
-        [0] * n,
-        {W: column for W, column in own.items() if isinstance(W, Brownian)},
-        jumps={N: column for N, column in own.items() if isinstance(N, Poisson)},
-        initial=[0] * n,
-    )
-
-
-def _with_noises(process: ItoProcess, f: sp.Expr) -> ItoProcess:
-    """The process with the noises in f as further states."""
-    noises = [n for n in _noises_in(f) if n not in process.states]
-    return _joined(process, _driven_by(noises)) if noises else process
-
-
 def _parts(X: ItoProcess | Differential) -> list[Differential]:
     if isinstance(X, Differential):
         return [X]
@@ -315,95 +295,9 @@ def _together(X: Any, Y: Any) -> tuple[Differential, Differential, ItoProcess]:
             raise InputError(f"the process has the states {names}; say of which with X.of({part.states[0]})")
         out.append(listed[0])
     left, right = out
-    process = _joined(left.process, right.process)
+    process = joined(left.process, right.process)
     time = left.time if left.process.uses_time(left.value) else right.time
     if left.time != right.time and left.process.uses_time(left.value) and right.process.uses_time(right.value):
         raise InputError("two different symbols are called t; make it once, with symbols('t', positive=True)")
     left, right = (Differential(d.value, d.drift, d.diffusion, d.jumps, process, time) for d in (left, right))
     return left, right, process
-
-
-def _joined(X: ItoProcess, Y: ItoProcess) -> ItoProcess:
-    """One process with the states of both."""
-    if X == Y:
-        return X
-    for i, s in enumerate(Y.states):
-        if s in X.states:
-            k = X.states.index(s)
-            mine = (X.drifts[k], {n: c[k] for n, c in (X.columns | X.jump_columns).items() if c[k] != 0})
-            other = (Y.drifts[i], {n: c[i] for n, c in (Y.columns | Y.jump_columns).items() if c[i] != 0})
-            if mine != other:
-                raise InputError(f"both processes call a state {s}, with different equations; rename one of them")
-    extra = [i for i, s in enumerate(Y.states) if s not in X.states]
-    if not extra:
-        return X
-
-    def columns(mine: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, list[sp.Expr]]:
-        zeros, more = [sp.S.Zero] * len(X.states), [sp.S.Zero] * len(extra)
-        return {
-            n: [*mine.get(n, zeros), *([other[n][i] for i in extra] if n in other else more)]
-            for n in dict.fromkeys((*mine, *other))
-        }
-
-    starts = None if X.starts is None or Y.starts is None else [*X.starts, *(Y.starts[i] for i in extra)]
-    return ItoProcess(
-        [*X.states, *(Y.states[i] for i in extra)],
-        [*X.drifts, *(Y.drifts[i] for i in extra)],
-        columns(X.columns, Y.columns),
-        jumps=columns(X.jump_columns, Y.jump_columns),
-        initial=starts,
-        values=X.values | Y.values,
-    )
-
-
-def _closed(d: Differential, name: str | sp.Symbol) -> ItoProcess:
-    f, process = d.value, d.process
-    Y = name if isinstance(name, sp.Symbol) else sp.Symbol(name, real=True, positive=f.is_positive or None)
-    inside = [s for s in process.states if s in f.free_symbols]
-    parts = [d.drift, *d.diffusion.values(), *d.jumps.values()]
-    candidates = [(s, _inverse(f, s, Y)) for s in inside]
-    for s, back in candidates:
-        if back is None:
-            continue
-        moved = [_simple(e.subs(s, back)) for e in parts]
-        if not any(e.free_symbols & set(process.states) for e in moved):
-            starts = None
-            if process.starts is not None:
-                starts = f.subs(dict(zip(process.states, process.starts, strict=True)) | {d.time: 0})
-            keys = [*d.diffusion, *d.jumps]
-            columns = dict(zip(keys, map(tidy, moved[1:]), strict=True))
-            return ItoProcess(
-                Y,
-                tidy(moved[0]),
-                {W: columns[W] for W in d.diffusion},
-                jumps={N: columns[N] for N in d.jumps},
-                initial=starts,
-                values={
-                    n: v for n, v in process.values.items() if any(n == s.name for e in moved for s in e.free_symbols)
-                },
-            )
-    if all(back is None for _, back in candidates):
-        raise InputError(
-            f"{f} has no single inverse in {', '.join(map(str, inside)) or 'a state'}, so Y has no closed SDE; declare "
-            f"the state real=True or positive=True if it is, or keep the Differential"
-        )
-    raise InputError(f"the coefficients of d({f}) depend on more than its value; make a system of the two processes")
-
-
-def _simple(e: sp.Expr) -> sp.Expr:
-    found = sp.simplify(tidy(e))
-    if found.has(sp.sinh, sp.cosh, sp.tanh):  # of a logarithm, where the inverse was a hyperbolic one
-        found = min((found, sp.radsimp(sp.simplify(found.rewrite(sp.exp)))), key=sp.count_ops)
-    return found
-
-
-def _inverse(f: sp.Expr, s: sp.Symbol, Y: sp.Symbol) -> sp.Expr | None:
-    """x with f(x) = Y, where there is exactly one for every state: checked by putting f back."""
-    try:
-        found = sp.solve(sp.Eq(f, Y), s)
-    except NotImplementedError:
-        return None
-    for back in found:
-        if sp.simplify(back.subs(Y, f) - s) == 0:
-            return back
-    return None

@@ -115,9 +115,9 @@ def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> Change
             own = ", ".join(map(str, process.noises)) or "none"
             raise InputError(f"theta names {W}, which does not drive the process; its Brownian motions are {own}")
         given[W], t = process.read(value)
-    vector = sp.Matrix([given.get(W, sp.S.Zero) for W in process.noises])
+    vector = [given.get(W, sp.S.Zero) for W in process.noises]
     phi = _solve(process.correlation(), vector, process.noises)
-    square = tidy((phi.T * vector)[0])
+    square = tidy(sum((f * h for f, h in zip(phi, vector, strict=True)), sp.S.Zero))
     drifts = [
         tidy(a - sum((process.columns[W][i] * h for W, h in zip(process.noises, vector, strict=True)), sp.S.Zero))
         for i, a in enumerate(process.drifts)
@@ -151,7 +151,7 @@ def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> Change
     )
 
 
-def novikov(square: sp.Expr, theta: sp.Matrix, process: ItoProcess, t: sp.Symbol) -> Novikov:
+def novikov(square: sp.Expr, theta: list[sp.Expr], process: ItoProcess, t: sp.Symbol) -> Novikov:
     """Novikov's condition for phi . theta = square, proved where theta is deterministic or bounded."""
     T = sp.Symbol("T", positive=True)
     condition = sp.Lt(Mean(sp.exp(_time_integral(square, process.states, t, T) / 2)), sp.oo, evaluate=False)
@@ -162,7 +162,7 @@ def novikov(square: sp.Expr, theta: sp.Matrix, process: ItoProcess, t: sp.Symbol
     return Novikov(condition, False, "theta depends on the state and is not known to be bounded; this is to be checked")
 
 
-def _benes(theta: sp.Matrix, process: ItoProcess, t: sp.Symbol) -> bool:
+def _benes(theta: list[sp.Expr], process: ItoProcess, t: sp.Symbol) -> bool:
     """Whether |theta| <= K (1 + max |W|): by Gronwall's inequality, for linear growth and constant noise."""
     if process.jump_columns:
         return False
@@ -172,22 +172,20 @@ def _benes(theta: sp.Matrix, process: ItoProcess, t: sp.Symbol) -> bool:
     return constant and all(p is not None and p <= 1 for p in powers)
 
 
-def _solve(rho: sp.Matrix, theta: sp.Matrix, noises: tuple[Brownian, ...]) -> sp.Matrix:
+def _solve(rho: Any, theta: list[sp.Expr], noises: tuple[Brownian, ...]) -> list[sp.Expr]:
     """phi with rho phi = theta."""
-    if not noises:
-        return sp.zeros(0, 1)
-    if rho.is_diagonal():
+    if not noises or rho.is_diagonal():
         return theta
     if sp.simplify(rho.det()) != 0:
-        return (rho.inv() * theta).applyfunc(tidy)
+        return [tidy(e) for e in rho.inv() * sp.Matrix(theta)]
     try:
-        phi, free = rho.gauss_jordan_solve(theta)
+        phi, free = rho.gauss_jordan_solve(sp.Matrix(theta))
     except ValueError:
         names = ", ".join(map(str, noises))
         raise InputError(
             f"no measure moves {names} by this theta: their correlations are singular; move them alike"
         ) from None
-    return phi.subs(dict.fromkeys(free, 0)).applyfunc(tidy)
+    return [tidy(e.subs(dict.fromkeys(free, 0))) for e in phi]
 
 
 def _under_q(noises: tuple[Brownian, ...]) -> dict[Brownian, Brownian]:
@@ -213,13 +211,13 @@ def _ito_integral(e: sp.Expr, W: Brownian, states: tuple[sp.Symbol, ...], t: sp.
     return ItoIntegral(_along(e, states, t, s), s, t, W)
 
 
-def _along(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, s: sp.Symbol) -> sp.Expr:
+def _along(e: Any, states: tuple[sp.Symbol, ...], t: sp.Symbol, s: sp.Symbol) -> sp.Expr:
     """The function at the time s of a path."""
     return e.xreplace({t: s} | {x: sp.Function(x.name, real=True)(s) for x in states})
 
 
 def _steps(
-    process: ItoProcess, theta: sp.Matrix, motions: dict[Brownian, Brownian], after: ItoProcess, t: sp.Symbol
+    process: ItoProcess, theta: list[sp.Expr], motions: dict[Brownian, Brownian], after: ItoProcess, t: sp.Symbol
 ) -> tuple[Step, ...]:
     from sojourn.calculus.show import forms
 

@@ -68,7 +68,8 @@ def isometry(
                 mean = Mean(product)
             elif shown != mean:
                 steps.append(Step("the mean of the integrand", shown, mean))
-            value = definite(mean, t, 0, T) if not mean.has(Mean) else sp.Integral(mean, (t, 0, T))
+            unknown = isinstance(mean, Mean)
+            value = sp.Integral(mean, (t, 0, T)) if unknown else definite(mean, t, 0, T)
             steps.append(Step("Ito's isometry", sp.Integral(rho * shown, (t, 0, T)), rho * value))
             total += rho * value
     return Derived(sp.expand(total), tuple(steps))
@@ -84,7 +85,7 @@ def brownian_mean(expression: Any, t: sp.Symbol) -> sp.Expr | None:
     W = sorted((s for s in expression.free_symbols if isinstance(s, Brownian)), key=lambda s: s.name)
     if expression.has(sp.sin, sp.cos, sp.sinh, sp.cosh):
         expression = expression.rewrite(sp.exp)
-    total = sp.S.Zero
+    total: Any = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(expression)):
         mean = _term_mean(term, W, t)
         if mean is None:
@@ -108,7 +109,8 @@ def _state_mean(expression: sp.Expr, process: ItoProcess) -> sp.Expr | None:
 
 def _term_mean(term: sp.Expr, W: list[Brownian], t: sp.Symbol) -> sp.Expr | None:
     outside, inside = term.as_independent(*W, as_Add=False)
-    polynomial, exponent = sp.S.One, sp.S.Zero
+    polynomial: Any = sp.S.One
+    exponent: Any = sp.S.Zero
     for factor in sp.Mul.make_args(inside):
         if isinstance(factor, sp.exp):
             exponent += factor.args[0]
@@ -116,7 +118,7 @@ def _term_mean(term: sp.Expr, W: list[Brownian], t: sp.Symbol) -> sp.Expr | None
             polynomial *= factor
         else:
             return None
-    slopes = [sp.diff(exponent, w) for w in W]
+    slopes: list[Any] = [sp.diff(exponent, w) for w in W]
     if any(a.free_symbols & set(W) for a in slopes):
         return None
     rest = sp.expand(exponent - sum((a * w for a, w in zip(slopes, W, strict=True)), sp.S.Zero))

@@ -89,11 +89,8 @@ def doleans_dade(process: ItoProcess | Differential) -> Derived:
         process = chain(process, process.states[0])
     X, states, t = process, process.process.states, process.time
     starts = process.process.starts
-    begin = (
-        X.value.subs({t: 0} | dict(zip(states, starts, strict=True)))
-        if starts
-        else sp.Symbol(f"{X.value}_0", real=True)
-    )
+    places: Any = {t: 0} | dict(zip(states, starts or (), strict=False))
+    begin = X.value.subs(places) if starts else sp.Symbol(f"{X.value}_0", real=True)
     rate = covariation(X, X).value
     bracket = _time_integral(rate, states, t)
     value = sp.exp(X.value - begin - bracket / 2)
@@ -143,7 +140,7 @@ def _is_zero(drift: sp.Expr, df: Differential) -> bool | None:
         return None
     symbols = sorted(drift.free_symbols, key=str)
     for k in range(3):
-        places = {s: sp.Rational(7 + 4 * i + 3 * k, 9 + k) for i, s in enumerate(symbols)}
+        places: Any = {s: sp.Rational(7 + 4 * i + 3 * k, 9 + k) for i, s in enumerate(symbols)}
         value = sp.N(drift.subs(places), 30)
         if value.is_number and value.is_finite and abs(value) > 1e-15:
             return False
@@ -182,7 +179,7 @@ def _is_true(df: Differential) -> tuple[bool | None, str]:
     known = all(p is not None for p in (*powers, *jump_powers)) and _linear(process, t)
     if known and not process.jump_columns:
         return True, "the coefficients grow at most linearly, so X has all moments, where X_0 has them"
-    if known and all(p <= 1 for p in powers) and all(p <= 2 for p in jump_powers):
+    if known and all(p is not None and p <= 1 for p in powers) and all(p is not None and p <= 2 for p in jump_powers):
         return True, "the coefficients grow at most linearly, so X has second moments, where X_0 has them"
     verdict = _positive_diffusion(df)
     if verdict is not None:

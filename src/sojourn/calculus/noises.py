@@ -112,7 +112,7 @@ class Poisson(sp.Symbol):
         return total
 
     @property
-    def parameters(self) -> set[sp.Symbol]:
+    def parameters(self) -> set[Any]:
         """The symbols in the rate and the mark's law, without the mark."""
         parts = [e for pair in self.law for e in pair] if _is_finite(self.law) else list(self.law)
         return set().union(self.rate.free_symbols, *(sp.sympify(e).free_symbols for e in parts)) - {self.mark}
@@ -167,7 +167,7 @@ def correlation_matrix(n: int, correlation: Any) -> sp.ImmutableMatrix:
     return sp.ImmutableMatrix(n, n, lambda i, j: sp.S.One if i == j else rho)
 
 
-def check_correlation(matrix: sp.ImmutableMatrix, names: tuple[str, ...]) -> None:
+def check_correlation(matrix: Any, names: tuple[str, ...]) -> None:
     """Raises InputError unless the diagonal is ones, the matrix symmetric and, where numeric, semi-definite."""
     for i, name in enumerate(names):
         if matrix[i, i] != 1:
@@ -204,7 +204,7 @@ def substitute(noises: Iterable[Any], places: Any) -> dict[Any, Any]:
     return out
 
 
-def square_root(correlation: sp.Matrix) -> sp.Matrix:
+def square_root(correlation: Any) -> sp.Matrix:
     """The lower triangular L with L L^T = correlation; columns of zeros where it is singular."""
     n = correlation.shape[0]
     L = sp.zeros(n, n)

@@ -71,7 +71,7 @@ def _forward(X: ItoProcess) -> Section:
     return Section("Kolmogorov forward equation (Fokker-Planck)", (line,), found.notes)
 
 
-def _conserved(X: ItoProcess) -> sp.Eq:
+def _conserved(X: ItoProcess) -> Any:
     """p_t = -sum d_i (a_i p) + 1/2 sum d_i d_k (C_ik p), with the derivatives not carried out."""
     p, x, C = sp.Function("p")(X.time, *X.states), X.states, X.covariance()
     right = [-sp.Derivative(a * p, s) for a, s in zip(X.drifts, x, strict=True) if a != 0]
@@ -86,7 +86,7 @@ def _conserved(X: ItoProcess) -> sp.Eq:
 
 def _solution(X: ItoProcess) -> Section:
     found = X.solve()
-    value = found.value if isinstance(found.value, sp.MatrixBase) else [found.value]
+    value: Any = found.value if isinstance(found.value, sp.MatrixBase) else [found.value]
     lines = tuple(Step("", s, e) for s, e in zip(X.states, value, strict=True))
     return Section("Solution", lines, found.notes)
 
@@ -112,6 +112,6 @@ def _moments(X: ItoProcess) -> Section | None:
     return Section("Moments", lines)
 
 
-def _mean_of(X: ItoProcess, powers: tuple[int, ...]) -> sp.Expr:
+def _mean_of(X: ItoProcess, powers: tuple[int, ...]) -> Any:
     product = sp.Mul(*(s**k for s, k in zip(X.states, powers, strict=True)))
     return Mean(product) if any(powers) else sp.S.One

@@ -148,7 +148,7 @@ class ItoProcess:
         """Symbol -> the value it was given."""
         return {s: self.values[s.name] for s in self.parameters if s.name in self.values}
 
-    def subs(self, places: Mapping[sp.Symbol, Any]) -> ItoProcess:
+    def subs(self, places: Any) -> ItoProcess:
         """The process with expressions in the places of parameters."""
         from sojourn.calculus.noises import substitute
 
@@ -178,7 +178,8 @@ class ItoProcess:
         if not isinstance(f, sp.Expr):
             raise InputError(f"{f!r} is not an expression; give one such as {self.states[0]}**2")
         time, known = self.time, {s.name: s for s in self.states}
-        for s in f.free_symbols:
+        symbols: set[Any] = f.free_symbols
+        for s in symbols:
             if s.name in known and s != known[s.name]:
                 raise InputError(
                     f"{s} in {f} is not the state {s}: their assumptions differ; make the symbol once and use it twice"
@@ -191,7 +192,8 @@ class ItoProcess:
 
     def uses_time(self, f: sp.Expr) -> bool:
         """Whether time stands in a coefficient or in f."""
-        return any(s.name == "t" for s in self._symbols() | f.free_symbols)
+        symbols: set[Any] = self._symbols() | f.free_symbols
+        return any(s.name == "t" for s in symbols)
 
     # ------------------------------------------------------------------------------------------------- its calculus
 
@@ -403,9 +405,10 @@ class ItoProcess:
             parts["initial"] = None if parts["initial"] is None else parts["initial"][0]
         return ItoProcess(self.state, **parts)
 
-    def _vector(self, what: str, value: Any) -> tuple[sp.Expr, ...]:
+    def _vector(self, what: str, value: Any) -> tuple[Any, ...]:
+        entries: Any = value
         several = isinstance(value, (Sequence, sp.MatrixBase)) and not isinstance(value, str)
-        listed = list(value) if several else [value]
+        listed = list(entries) if several else [value]
         if len(listed) != len(self.states):
             raise InputError(f"{what} has {len(listed)} entries; {len(self.states)} states need {len(self.states)}")
         try:

@@ -125,9 +125,8 @@ def _row(name: str, right: str, known: dict[str, sp.Symbol]) -> tuple[sp.Expr, d
     """Drift, and Brownian motion -> coefficient, of the right side of d(name)."""
     expression = _expression(right, known)
     dt = sp.Symbol("dt", real=True)
-    differentials = sorted(
-        (s for s in expression.free_symbols if s == dt or re.fullmatch(r"d[WB]\w*", s.name)), key=lambda s: s.name
-    )
+    symbols: set[Any] = expression.free_symbols
+    differentials = sorted((s for s in symbols if s == dt or re.fullmatch(r"d[WB]\w*", s.name)), key=lambda s: s.name)
     coefficients = {}
     for d in differentials:
         c = sp.diff(expression, d)
@@ -221,8 +220,8 @@ class _Reader:
     def __init__(self, source: str, known: Mapping[str, sp.Symbol]) -> None:
         self.source, self.known = source, known
 
-    def read(self, node: ast.AST) -> sp.Expr:
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    def read(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             return sp.Rational(str(node.value)) if math.isfinite(node.value) else self.refuse(node, "is too large")
         if isinstance(node, ast.Name):
             name = _name(node.id)

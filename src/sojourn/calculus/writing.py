@@ -130,7 +130,9 @@ class Writer(Printer):
     def _print_Mul(self, expr: Any) -> str:
         if _negative(expr):
             return self.join_terms([(True, self._term(-expr))])
-        above, below, number = [], [], sp.S.One
+        number: Any = sp.S.One
+        above: list[Any] = []
+        below: list[Any] = []
         for factor in sp.Mul.make_args(expr):
             if isinstance(factor, sp.Rational):
                 number *= factor
@@ -183,7 +185,7 @@ class Writer(Printer):
         return (3, isinstance(base, AppliedUndef), "", str(factor))
 
     def _print_Pow(self, expr: Any) -> str:
-        base, exponent = expr.as_base_exp() if not isinstance(expr, sp.Pow) else expr.args
+        base, exponent = expr.args
         if base == sp.E:
             return self._print_exp(sp.exp(exponent, evaluate=False))
         if _negative(exponent):
@@ -269,8 +271,9 @@ class Writer(Printer):
         if " " in name:  # an operator before its function, such as L f
             return self.juxtapose([self.name(part, []) for part in name.split()])
         primes = len(name) - len(name.rstrip("'"))
-        base, upper, lower = split_super_sub(name.rstrip("'"))
-        return self.letters(_SPELT.get(base, base) + "'" * primes, list(upper), [*lower, *more])
+        split: Any = split_super_sub(name.rstrip("'"))
+        base, upper, lower = split
+        return self.letters(_SPELT.get(base, base) + "'" * primes, upper, [*lower, *more])
 
     def _print_Partial(self, expr: Any) -> str:
         return self.letters(expr.of, [], [self.thick.join(self.name(s.name, []) for s in expr.by)])
