@@ -177,8 +177,11 @@ def _power_times_exponential(p: sp.Expr, E: sp.Expr, x: sp.Symbol) -> sp.Expr | 
 
 
 def _by_hand(f: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
-    if f.count_ops() > LARGEST or f.has(sp.Integral, sp.Derivative):
+    if f.count_ops() > LARGEST or f.has(sp.Integral, sp.Derivative, sp.erf, sp.erfi, sp.hyper, sp.uppergamma):
         return None
+    powers = [e.args[0] for e in f.atoms(sp.exp) if e.args[0].is_polynomial(x)]
+    if any(sp.degree(power, x) > 2 for power in powers if power.has(x)):
+        return None  # it would try for seconds
     found = generic(manualintegrate(f, x))
     return None if found.has(sp.Integral) else found
 

@@ -97,8 +97,6 @@ def mean_exit_time(X: ItoProcess, low: Any, high: Any) -> Derived:
     right = definite(sp.powsimp(sp.expand(_difference(f, y, y, high) * mass)), y, x, high)
     below, above = _difference(f, y, low, x), _difference(f, y, x, high)
     value = (above * left + below * right) / _difference(f, y, low, high)
-    if not value.has(sp.Integral):
-        value = sp.simplify(value)
     step = Step("Green's function: T(x) = int G(x, y) m(y) dy", sp.Symbol("T"), D.back(value))
     return Derived(D.back(value), (*s.steps, m.steps[-1], step), (f"{low} < {X.states[0]} < {high}.",))
 
@@ -217,7 +215,8 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
 def _difference(f: sp.Expr, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
     """f(high) - f(low)."""
     if f.has(sp.Integral):
-        return definite(sp.diff(f, x), x, low, high)
+        y = sp.Dummy(x.name, **x.assumptions0)
+        return sp.Integral(sp.diff(f, x).subs(x, y), (y, low, high))
     return f.subs(x, high) - f.subs(x, low)
 
 

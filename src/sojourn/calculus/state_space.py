@@ -80,7 +80,7 @@ def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
     start = X.starts[0] if X.starts else None
     if start is not None and start.is_number:
         for low, high in intervals:
-            if (start - low).is_nonnegative and (high - start).is_positive:
+            if sp.Le(low, start) == sp.true and sp.Lt(start, high) == sp.true:
                 return low, high
     for low, high in reversed(intervals):
         if D.x.is_positive and sp.sympify(high).is_nonpositive:
