@@ -6,6 +6,7 @@ coefficients are polynomials with random rational numbers: an order condition th
 
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -138,6 +139,8 @@ def example(noise, seed):
         B = tuple(tuple(polynomial(rng, (T, *states), 2) for _ in range(2)) for _ in states)
     elif noise == "additive":
         B = tuple(tuple(polynomial(rng, (T,), 2) for _ in range(2)) for _ in states)
+    elif noise == "shared":
+        B = tuple((polynomial(rng, (T, *states), 3),) for _ in states)
     elif noise == "linear":
         B = ((polynomial(rng, states, 1),),)
     else:
@@ -190,7 +193,7 @@ def rational(value):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    ("scheme", "noise"), [("sri", "one"), ("sri", "diagonal"), ("sra1", "additive")], ids=lambda v: str(v)
+    ("scheme", "noise"), [("sri", "one"), ("sri", "shared"), ("sri", "diagonal"), ("sra1", "additive")]
 )
 def test_strong_order_one_and_a_half(scheme, noise, seed):
     """Equal to the Ito-Taylor expansion up to h^(3/2) along the path, and at h^2 in expectation."""
@@ -213,35 +216,51 @@ def test_strong_order_one_and_a_half(scheme, noise, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_milstein_levy_is_the_expansion_to_first_order(seed):
-    """I_jk = int W_j dW_k has W_j inside: its factor differentiates B_k along B_j."""
-    c = example("general", seed)
-    for i, new in enumerate(one_step("milstein-levy", c)):
+@pytest.mark.parametrize(
+    ("scheme", "noise"),
+    [
+        ("milstein-levy", "general"),
+        ("milstein", "diagonal"),
+        ("milstein", "shared"),
+        ("heun", "diagonal"),
+        ("heun", "shared"),
+    ],
+)
+def test_strong_order_one(scheme, noise, seed):
+    """Equal to the expansion up to h along the path. I_jk = int W_j dW_k: its factor differentiates B_k along B_j."""
+    c = example(noise, seed)
+    m = range(c.noises)
+    for i, new in enumerate(one_step(scheme, c)):
         B = [[rational(at_origin(c, b)) for b in row] for row in c.diffusion]
-        slopes = [
-            [
-                sum(B[n][j] * rational(at_origin(c, sp.diff(c.diffusion[i][k], s))) for n, s in enumerate(c.states))
-                for k in (0, 1)
-            ]
-            for j in (0, 1)
-        ]
-        iterated = [[(w[0] ** 2 - 1) / 2, w[0] * w[1] / 2 + v], [w[0] * w[1] / 2 - v, (w[1] ** 2 - 1) / 2]]
-        assert new.at(1) == sum(B[i][j] * w[j] for j in (0, 1))
-        assert new.at(2) == rational(at_origin(c, c.drift[i])) + sum(
-            slopes[j][k] * iterated[j][k] for j in (0, 1) for k in (0, 1)
-        )
+        first, second = RING(0), RING(rational(at_origin(c, c.drift[i])))
+        for j in m:
+            first += B[i][j] * w[j]
+            for k in m:
+                slope = sum(
+                    B[n][j] * rational(at_origin(c, sp.diff(c.diffusion[i][k], s))) for n, s in enumerate(c.states)
+                )
+                iterated = (w[j] * w[k] - (j == k)) / 2 + (k - j) * v  # A_01 = h v, A_10 = -h v
+                second += slope * iterated
+        assert new.at(1) == first
+        assert new.at(2) == second
+
+
+def test_heun_without_noise_is_of_order_two():
+    c = replace(example("diagonal", 0), diffusion=((sp.S.Zero,) * 2,) * 2)
+    for i, new in enumerate(one_step("heun", c)):
+        assert new.at(2) == rational(at_origin(c, c.drift[i]))
+        assert new.at(4) == rational(at_origin(c, c.L0(c.drift[i]))) / 2
 
 
 def moment_gaps(scheme, c, highest):
-    """E[product of increments] of a step minus exp(h L) of it up to h^2, by powers of s: largest first difference."""
+    """Powers of s at which E[product of increments] of a step is not exp(h L) of it up to h^2 -> which products."""
     new, gaps = one_step(scheme, c), {}
-    for powers in sp.itermonomials(c.states, highest):
-        factors = sp.Poly(powers, *c.states).monoms()[0]
-        product = series(1)
-        for value, power in zip(new, factors, strict=True):
-            for _ in range(power):
-                product = product * value
-        first = c.L0(powers)
+    products = {sp.S.One: series(1)}
+    monomials = sorted(sp.itermonomials(c.states, highest), key=lambda p: sp.Poly(p, *c.states).total_degree())
+    for powers in monomials[1:]:
+        state = next(n for n, x in enumerate(c.states) if powers.has(x))
+        product = products[powers] = products[powers / c.states[state]] * new[state]
+        first = sp.expand(c.L0(powers))
         wanted = {2: at_origin(c, first), 4: at_origin(c, c.L0(first)) / 2}
         for k in range(1, 6):
             gap = expectation(product.at(k)) - rational(sp.Rational(wanted.get(k, 0)))
