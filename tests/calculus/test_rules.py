@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sojourn import InputError
 from sojourn.calculus import ItoProcess, StratonovichProcess, brownian, isometry, ito, poisson, symbols, table
 from sojourn.calculus.differential import covariation, product, quotient
 from sojourn.calculus.isometry import brownian_mean
-from sojourn.calculus.joined import driven_by, noises_in
+from sojourn.calculus.joined import driven_by, joined, noises_in
 from sojourn.calculus.martingales import doleans_dade, martingale_test
 
 t, T, S, R, V, x0 = symbols("t T S R V x_0", positive=True)
 a, b, c, r, u, beta = symbols("a b c r u beta", positive=True)
 mu, nu, sigma, eta, kappa, theta, xi, lam, p = symbols("mu nu sigma eta kappa theta xi lam p", positive=True)
-x, y, z, Y, rho = symbols("x y z Y rho", real=True)
+x, y, Y, A, rho = symbols("x y Y A rho", real=True)
 n = symbols("n", integer=True, positive=True)
 exp, log, sqrt, sin, cos = sp.exp, sp.log, sp.sqrt, sp.sin, sp.cos
 
@@ -312,6 +314,53 @@ def test_a_stratonovich_process_may_be_declared():
     assert X.of(x**2 + y**2).diffusion == {}
 
 
+@pytest.mark.parametrize("X", [GBM, OU, CIR, HESTON, LOGISTIC])
+def test_the_stratonovich_drift_is_that_of_independent_noise(X):
+    """`Coefficients` folds the correlations into B first and differentiates after."""
+    other = X.coefficients().stratonovich_drift
+    assert all(same(a, b) for a, b in zip(X.to_stratonovich().coefficients.drifts, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("X", "f"),
+    [(GBM, S**3), (HESTON, log(S) * V**2), (CIR, V**2 * exp(-kappa * t)), (MERTON, S**2), (BRIDGE, x**3 / (1 - t))],
+)
+def test_the_compensated_drift_is_the_generator(X, f):
+    assert same(X.of(f).compensated_drift, X.generator(f).value)
+
+
+@pytest.mark.parametrize("X", [GBM, OU, HESTON.of(log(S)), ItoProcess(x, mu, {W: a}, jumps={N: c})])
+def test_the_stochastic_exponential_solves_its_equation(X):
+    """dZ = Z dX, by the chain rule."""
+    Z, dX = doleans_dade(X).value, X if not isinstance(X, ItoProcess) else X.of(X.state)
+    Z = Z.replace(lambda e: isinstance(e, sp.Integral), lambda e: A)  # int q ds as a state of its own
+    q = covariation(dX, dX).value
+    process = joined(dX.process, ItoProcess(A, q, {})) if Z.has(A) else dX.process
+    dZ = process.of(Z)
+    assert same(dZ.drift, Z * dX.drift)
+    for noise, e in (dX.diffusion | dX.jumps).items():
+        assert same((dZ.diffusion | dZ.jumps)[noise], Z * e)
+
+
+MONOMIALS = st.lists(
+    st.tuples(st.integers(-3, 3), *[st.integers(0, 2)] * 3, st.integers(0, 1)).map(
+        lambda k: k[0] * t ** k[1] * W1 ** k[2] * W2 ** k[3] * exp(k[4] * (W1 - t) / 2)
+    ),
+    min_size=1,
+    max_size=2,
+).map(sum)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(MONOMIALS, MONOMIALS)
+def test_the_product_rule_is_the_chain_rule_of_a_product(f, g):
+    f, g = sp.sympify(f) + W1, sp.sympify(g) + W2
+    by_product, by_chain = product(ito(f), ito(g)), ito(f * g)
+    assert sp.expand(by_product.drift - by_chain.drift) == 0
+    for motion in (W1, W2):
+        assert sp.expand(by_product.diffusion.get(motion, 0) - by_chain.diffusion.get(motion, 0)) == 0
+
+
 def test_the_rules_agree_with_each_other():
     f, g = S**2 * exp(-t), log(S)
     by_product, by_chain = product(GBM.of(f), GBM.of(g)), GBM.of(f * g)
@@ -418,6 +467,8 @@ def test_sums_along_paths_converge_to_f(f):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: ItoProcess(Y, 0, {}, jumps={coin: Y}), "the mark Y of M is also a state"),
+        (lambda: ItoProcess(x, 0, {W: 1}, jumps={poisson("W", rate=1): 1}), "two noises share a name in W, W"),
         (lambda: ito(a * t), "a*t has no Brownian motion in it"),
         (lambda: GBM.of(symbols("S") ** 2), "S in S**2 is not the state S: their assumptions differ"),
         (lambda: BRIDGE.of(symbols("t") * x), "two different symbols are called t"),

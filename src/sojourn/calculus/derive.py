@@ -108,6 +108,9 @@ def quotient_steps(
     steps += list(dict.fromkeys((*_used(X, Y), *_used(Y, Y))))
     steps.append(Step("hence", Form.of([(1, (f, g))], moving), Form.of([(cross, t)], moving)))
     steps.append(Step("", Form.of([(1, (g, g))], moving), Form.of([(square, t)], moving)))
+    if not found.jumps:
+        put = [(1 / g, X.form), (-f / g**2, Y.form), (-cross / g**2, t), (f * square / g**3, t)]
+        steps.append(Step("put in", left, Form.of(put, moving)))
     for N in found.jumps:
         before = (f + X.jumps.get(N, sp.S.Zero)) / (g + Y.jumps.get(N, sp.S.Zero))
         steps.append(Step(f"a jump of {N} takes the quotient to", None, before))

@@ -436,10 +436,13 @@ class ItoProcess:
         return isinstance(symbol, Brownian) or symbol in self.jump_columns
 
     def _check(self) -> None:
-        names = [W.name for W in self.noises]
+        for N in self.jump_columns:
+            if N.mark in self.states:
+                raise InputError(f"the mark {N.mark} of {N} is also a state; give the mark a name of its own")
+        names = [n.name for n in (*self.noises, *self.jump_columns)]
         if len(set(names)) < len(names):
             raise InputError(
-                f"two Brownian motions share a name in {', '.join(names)}; make them in one call of brownian"
+                f"two noises share a name in {', '.join(names)}; make Brownian motions in one call of brownian"
             )
         if self.time in self.states:
             raise InputError("t is time, and cannot be a state; call the state otherwise")
@@ -450,4 +453,4 @@ class ItoProcess:
                 )
         if self.values and self.noises:
             numbers = {s: v for s, v in self.given().items() if isinstance(v, (int, float))}
-            check_correlation(sp.ImmutableMatrix(self.correlation().subs(numbers)), tuple(names))
+            check_correlation(sp.ImmutableMatrix(self.correlation().subs(numbers)), tuple(W.name for W in self.noises))

@@ -273,7 +273,7 @@ class Writer(Printer):
         primes = len(name) - len(name.rstrip("'"))
         split: Any = split_super_sub(name.rstrip("'"))
         base, upper, lower = split
-        return self.letters(_SPELT.get(base, base) + "'" * primes, upper, [*lower, *more])
+        return self.letters((_SPELT.get(base) or base) + "'" * primes, upper, [*lower, *more])
 
     def _print_Partial(self, expr: Any) -> str:
         return self.letters(expr.of, [], [self.thick.join(self.name(s.name, []) for s in expr.by)])
