@@ -134,9 +134,9 @@ def example(noise, seed):
     """Coefficients with every derivative that the order conditions ask for."""
     rng = random.Random(seed)
     states = (X,) if noise in ("one", "linear") else (X, Y)
-    drift = tuple(polynomial(rng, (T, *states), 2) for _ in states)
+    drift = tuple(polynomial(rng, states if noise == "general" else (T, *states), 2) for _ in states)
     if noise == "general":
-        B = tuple(tuple(polynomial(rng, (T, *states), 2) for _ in range(2)) for _ in states)
+        B = tuple(tuple(polynomial(rng, states, 2) for _ in range(2)) for _ in states)
     elif noise == "additive":
         B = tuple(tuple(polynomial(rng, (T,), 2) for _ in range(2)) for _ in states)
     elif noise == "shared":
