@@ -82,7 +82,7 @@ def distance(a, b):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_kernel_equals_step_for_every_scheme(scheme):
     noise = Noise(7).members(3)
-    found = list(accepted(scheme))[-3:]
+    found = list(accepted(scheme))[-2:]
     assert found, f"no process of the zoo goes with {scheme}"
     for name, process in found:
         state = process.initial(37, noise)
@@ -105,7 +105,7 @@ def test_every_function_has_a_form_in_the_kernel(dtype):
 @pytest.mark.parametrize("scheme", ["euler", "milstein", "milstein-levy", "sri"])  # W, W, WA, WZ
 def test_substeps_join_as_in_step(scheme, dtype):
     noise = Noise(2**63 + 5).members(3)
-    for name, process in accepted(scheme, dtype=dtype, substeps=3):
+    for name, process in list(accepted(scheme, dtype=dtype, substeps=3))[-2:]:
         state = process.initial(21, noise)
         error = distance(process.advance(state, 2, 5, noise), by_steps(process, state, 2, 5, noise))
         assert error < (3e-15 if dtype == "float64" else 1e-6), (name, error)
@@ -115,7 +115,7 @@ def test_substeps_join_as_in_step(scheme, dtype):
 def test_a_result_depends_on_neither_chunks_nor_company_nor_threads(scheme, substeps, monkeypatch):
     from sojourn.processes.ito import numba_source
 
-    for _, process in accepted(scheme, substeps=substeps, dtype="float32"):
+    for _, process in list(accepted(scheme, substeps=substeps, dtype="float32"))[-2:]:
         noise = Noise(11)
         state = process.initial(133, noise)
         whole = process.advance(state, 1, 13, noise)

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import njit, types, uint32
 from numba.extending import intrinsic
 
-from sojourn.kernels.float_vectors import BYTES, Floats, _address
+from sojourn.kernels.float_vectors import Floats, _address
 from sojourn.kernels.lanes import Lanes, spread
 
 _EIGHT, _LOW = 8, 0xFFFFFFFF

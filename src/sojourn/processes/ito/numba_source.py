@@ -8,6 +8,8 @@ same instructions, so a result depends neither on threads nor on how an ensemble
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -44,7 +46,6 @@ def advance(
         noise: the stream of the Brownian motion.
     """
     from sojourn.kernels.normals import TOGETHER
-    from sojourn.kernels.threads import share
 
     kernel = _kernel(program, terms)
     if kernel is None:
@@ -64,11 +65,24 @@ def advance(
     key = np.array([noise.stream, noise.seed & 0xFFFFFFFF, noise.seed >> 32], np.uint32)
 
     def work(begin: int, end: int) -> None:
-        space, members = np.empty(4 * blocks * width, dtype), (begin * TOGETHER, end * TOGETHER)
-        kernel(flat.reshape(-1), space, p, key, noise.first_member, t, steps, dt, substeps, group, width, *members)
+        space = np.empty(4 * blocks * width, dtype)
+        kernel(flat.reshape(-1), space, p, key, noise.first_member, t, steps, dt, substeps, group, width, begin, end)
 
-    share(work, flat.shape[1] // TOGETHER, max(1, _GRAIN // (TOGETHER * steps)))
+    _share(work, flat.shape[1], width, max(1, _GRAIN // steps))
     return [torch.from_numpy(row[:ensemble].copy()) for row in flat]
+
+
+def _share(work: Callable[[int, int], None], members: int, width: int, grain: int) -> None:
+    """work(begin, end) on ranges of whole widths, several a thread: a core that others use takes fewer of them."""
+    from numba import get_num_threads
+
+    threads = min(get_num_threads(), max(1, members // grain))
+    if threads == 1:
+        return work(0, members)
+    piece = width * -(-members // (8 * threads * width))
+    begins = range(0, members, piece)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, begins, (min(begin + piece, members) for begin in begins)))
 
 
 @lru_cache(maxsize=256)
