@@ -12,6 +12,7 @@ import pytest
 import sympy as sp
 import torch
 from scipy import stats
+from scipy.integrate import quad
 
 from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.errors import InputError
@@ -79,6 +80,38 @@ def test_intervals_cover_as_often_as_they_say(f, process, truth, tolerance):
     hits = sum(e.interval[0] <= truth <= e.interval[1] for e in found)
     assert hits >= stats.binom.ppf(1e-6, 200, 0.95)
     assert 0.6 < np.mean([e.half_width for e in found]) / tolerance <= 1
+
+
+def heston_call(kappa, theta, sigma, rho, v, r, S, K):
+    """Heston's price of a call of one year, by Fourier inversion of the characteristic function of log S_1."""
+
+    def phi(u):
+        d = np.sqrt((rho * sigma * 1j * u - kappa) ** 2 + sigma**2 * (1j * u + u * u))
+        c = kappa - rho * sigma * 1j * u
+        g, decay = (c - d) / (c + d), np.exp(-d)
+        C = kappa * theta / sigma**2 * (c - d - 2 * np.log((1 - g * decay) / (1 - g)))
+        D = (c - d) / sigma**2 * (1 - decay) / (1 - g * decay)
+        return np.exp(1j * u * (np.log(S) + r) + C + D * v)
+
+    def probability(shift):
+        def integrand(u):
+            return (np.exp(-1j * u * np.log(K)) * phi(u - 1j * shift) / phi(-1j * shift) / (1j * u)).real
+
+        return 0.5 + quad(integrand, 1e-9, 300, limit=500)[0] / np.pi
+
+    return S * probability(1) - K * np.exp(-r) * probability(0)
+
+
+def test_a_call_under_heston_costs_what_fourier_inversion_says():
+    V = symbols("V", real=True)
+    B1, B2 = brownian("B1 B2", correlation=-0.5)
+    root = sp.sqrt(sp.Max(V, 0))
+    heston = ItoProcess(
+        [S, V], [mu * S, kappa * (theta - V)], {B1: [root * S, 0], B2: [0, sigma * root]}, initial=[100, 0.04]
+    )(mu=0.05, kappa=2.0, theta=0.04, sigma=0.3)
+    found = expectation(CALL, heston, 1.0, tolerance=0.15, confidence=SURE, seed=3)
+    assert found.scheme == "milstein-truncated"
+    assert found.interval[0] <= heston_call(2.0, 0.04, 0.3, -0.5, 0.04, 0.05, 100.0, 100.0) <= found.interval[1]
 
 
 def ladder_of(process, scheme, f, depth, paths):

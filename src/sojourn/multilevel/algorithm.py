@@ -57,7 +57,7 @@ def expectation(
         tolerance: the half width of the interval.
         confidence: of the statistical part of the interval.
         bounds: two numbers between which f lies for certain. The statistical part is then no limit theorem's but an
-            inequality's, at several times the cost.
+            inequality's, at ten times the cost or more.
         scheme: how paths are stepped; None: "milstein" where the noise commutes, otherwise "milstein-truncated" with
             antithetic twins.
         seed: of the Brownian paths.

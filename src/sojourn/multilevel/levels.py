@@ -16,7 +16,7 @@ from sojourn.noise import Noise
 from sojourn.processes.ito.discretised import Discretised
 
 CHUNK = 2**14
-"""Members that run together, which bounds the memory."""
+"""Members that run together, which bounds the memory; few enough for PyTorch to share nothing among threads."""
 
 
 @dataclass
@@ -34,7 +34,8 @@ class Sums:
             if self.count == 0:
                 self.shift = float(values.mean())
             z = values - self.shift
-            self.powers += [z.sum(), (z**2).sum(), (z**3).sum(), (z**4).sum()]
+            square = z * z
+            self.powers += [z.sum(), square.sum(), (square * z).sum(), (square * square).sum()]
         self.lowest, self.highest = min(self.lowest, float(values.min())), max(self.highest, float(values.max()))
         self.count += len(values)
 
