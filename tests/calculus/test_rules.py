@@ -351,7 +351,7 @@ MONOMIALS = st.lists(
 ).map(sum)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(MONOMIALS, MONOMIALS)
 def test_the_product_rule_is_the_chain_rule_of_a_product(f, g):
     f, g = sp.sympify(f) + W1, sp.sympify(g) + W2
@@ -417,7 +417,8 @@ def test_girsanov_of_the_textbooks():
     assert not pulled.novikov.proved
     assert pulled.proved  # Benes, Karatzas and Shreve 3.5.16
     assert not ItoProcess(x, 0, {W: 1}).girsanov({W: x**2}).proved
-    assert OU.girsanov({W: sin(x) / (2 + cos(x))}).novikov.proved is False  # bounded, but that is not seen
+    assert OU.girsanov({W: sin(x) / (2 + cos(x))}).novikov.proved
+    assert OU.girsanov({W: sin(x) / (1 + cos(x))}).novikov.proved is False
     assert OU.girsanov({W: sp.tanh(x) * exp(-t)}).novikov.proved
     assert OU.girsanov({W: 1 / t}).novikov.proved is False
     assert OU.girsanov({W: 1 / (1 + x**2)}).novikov.proved

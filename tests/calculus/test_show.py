@@ -52,16 +52,22 @@ FORMULAS = [
     (sp.Symbol("lam"), "λ", r"\lambda", "lambda"),
     (sp.Derivative(u(t, x), t), "∂u/∂t", r"\frac{\partial u}{\partial t}", "frac(partial u, partial t)"),
     (
+        sp.Derivative(f(x), (x, 2)),
+        "d²f/dx²",
+        r"\frac{\mathrm{d}^{2} f}{\mathrm{d} x^{2}}",
+        "frac(dif^(2) f, dif x^(2))",
+    ),
+    (
         sp.Derivative(p(x, y), x, y),
         "∂²p/(∂x ∂y)",
         r"\frac{\partial^{2} p}{\partial x\,\partial y}",
         "frac(partial^(2) p, partial x partial y)",
     ),
     (
-        sp.Derivative(x**2 * p(x), (x, 2)) / 2,
-        "½ ∂²/∂x² (x² p(x))",
-        r"\frac{1}{2} \frac{\partial^{2}}{\partial x^{2}}\left(x^{2} p\left(x\right)\right)",
-        "frac(1, 2) frac(partial^(2), partial x^(2)) (x^(2) p (x))",
+        sp.Derivative(x**2 * p(t, x), (x, 2)) / 2,
+        "½ ∂²/∂x² (x² p(t, x))",
+        r"\frac{1}{2} \frac{\partial^{2}}{\partial x^{2}} \left(x^{2} p\left(t, x\right)\right)",
+        "frac(1, 2) frac(partial^(2), partial x^(2)) (x^(2) p (t, x))",
     ),
     (
         sp.Integral(x**2, (x, 0, t)),
@@ -268,7 +274,7 @@ def test_the_command_line_shows_an_equation_at_a_glance(monkeypatch, capsys):
     assert code == 0
     for line in (
         "dX = κ (θ - X) dt + σ ∘ dW",
-        "∂p/∂t = ½ ∂²/∂X² (σ² p(t, X)) - ∂/∂X (κ (θ - X) p(t, X))",
+        "∂p/∂t = -∂/∂X (κ (θ - X) p(t, X)) + ½ ∂²/∂X² (σ² p(t, X))",
         "Ornstein-Uhlenbeck",
         "dE[X]/dt = κ θ - κ E[X]",
     ):
@@ -294,6 +300,18 @@ def test_bad_input_of_the_command_line(monkeypatch, capsys, arguments, message):
     code, _, err = sojourn(monkeypatch, capsys, "ito", *arguments)
     assert code == 2
     assert message in " ".join(err.split())
+
+
+@pytest.mark.parametrize("X", [GBM, HESTON, ItoProcess(x, -(x**3), {W: sp.sqrt(1 + x**2)})])
+def test_the_operators_shown_are_those_of_the_other_rooms(X):
+    """What is shown is written with coefficients as given; carried out, it is the generator and its adjoint."""
+    from sojourn.calculus.overview import _conserved, _operator
+
+    arguments = (X.time, *X.states)
+    assert sp.expand(_operator(X, f(*X.states)).doit() - X.generator(f(*X.states)).value) == 0
+    shown, known = _conserved(X), X.kolmogorov_forward().value
+    assert known.lhs == sp.Derivative(p(*arguments), X.time)
+    assert sp.simplify(sp.expand(shown.rhs.doit() - known.rhs.doit())) == 0
 
 
 def test_unknown_formats_are_told():

@@ -84,9 +84,15 @@ def _all(parts: list[Any], join: Any) -> sp.Expr | None:
     return None if any(p is None for p in parts) else join(*parts)
 
 
-def _above_zero(e: sp.Expr) -> bool:
-    """Whether it stays above a positive number."""
-    if not isinstance(e, sp.Add):
-        return bool(e.is_number and e.is_positive)
-    constant = [a for a in e.args if a.is_positive and not (a.has(sp.Dummy))]
-    return bool(constant) and all(a.is_nonnegative for a in e.args)
+def _above_zero(e: Any) -> bool:
+    """Whether it stays above a positive number: its constants, without what bounded terms can take away."""
+    lowest: Any = sp.S.Zero
+    for term in sp.Add.make_args(e):
+        size, rest = term.as_coeff_Mul()
+        if not term.has(sp.Dummy):
+            lowest += term
+        elif isinstance(rest, (sp.sin, sp.cos, sp.tanh, sp.erf)) and rest.args[0].is_real:
+            lowest -= sp.Abs(size)
+        elif not term.is_nonnegative:
+            return False
+    return bool(lowest.is_positive)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.steps import Mean
-from sojourn.calculus.writing import GREEK, Writer, derived_name
+from sojourn.calculus.writing import GREEK, Writer
 
 _COMMANDS = {
     "sin",
@@ -30,13 +28,13 @@ _COMMANDS = {
     "min",
 }
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
-_PARTIAL = r"\partial"
 _RELATIONS = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq"}
 
 
 class Latex(Writer):
     """LaTeX's notation; no package beyond amsmath and amssymb."""
 
+    curl, dee, gap, thin_gap = r"\partial", r"\mathrm{d}", " ", r"\,"
     thin, circle, times = r"\,", r"\circ", r"\times"
 
     def letters(self, base: str, upper: list[str], lower: list[str]) -> str:
@@ -122,20 +120,6 @@ class Latex(Writer):
 
     def _print_BooleanFalse(self, expr: Any) -> str:
         return r"\text{false}"
-
-    def _print_Derivative(self, expr: Any) -> str:
-        total = sum(n for _, n in expr.variable_count)
-        below = r"\,".join(r"\partial " + self._raised(self._print(s), n) for s, n in expr.variable_count)
-        inside = self._print(derived_name(expr.expr))
-        if isinstance(expr.expr, Mean):
-            above, below = self._raised(r"\mathrm{d}", total), below.replace(_PARTIAL, r"\mathrm{d}")
-            return rf"\frac{{{above}}}{{{below}}} {inside}"
-        if isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
-            return rf"\frac{{{self._raised(_PARTIAL, total)} {inside}}}{{{below}}}"
-        return rf"\frac{{{self._raised(_PARTIAL, total)}}}{{{below}}}\left({inside}\right)"
-
-    def _raised(self, base: str, n: Any) -> str:
-        return base if n == 1 else f"{base}^{{{self._print(n)}}}"
 
     def _print_Subs(self, expr: Any) -> str:
         pairs = zip(expr.variables, expr.point, strict=True)

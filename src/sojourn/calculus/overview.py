@@ -57,12 +57,15 @@ def _stratonovich(X: ItoProcess) -> Section | None:
 
 def _generator(X: ItoProcess) -> Section:
     f = sp.Function("f")(*X.states)
-    return Section("Generator", (Step("", sp.Symbol("L f"), X.generator(f).value),))
+    value = X.generator(f).value if X.jump_columns else _operator(X, f)
+    return Section("Generator", (Step("", sp.Symbol("L f"), value),))
 
 
 def _backward(X: ItoProcess) -> Section:
     found = X.kolmogorov_backward()
-    return Section("Kolmogorov backward equation", (found,), found.notes)
+    u = sp.Function("u")(X.time, *X.states)
+    line = found if X.jump_columns else sp.Eq(sp.Derivative(u, X.time) + _operator(X, u), 0, evaluate=False)
+    return Section("Kolmogorov backward equation", (line,), found.notes)
 
 
 def _forward(X: ItoProcess) -> Section:
@@ -71,16 +74,21 @@ def _forward(X: ItoProcess) -> Section:
     return Section("Kolmogorov forward equation (Fokker-Planck)", (line,), found.notes)
 
 
+def _operator(X: ItoProcess, f: Any) -> Any:
+    """sum a_i f_i + 1/2 sum C_ik f_ik, with its coefficients as they were given."""
+    x, C = X.states, X.covariance()
+    terms = [a * sp.Derivative(f, s) for a, s in zip(X.drifts, x, strict=True)]
+    terms += [C[i, i] * sp.Derivative(f, (s, 2)) / 2 for i, s in enumerate(x)]
+    terms += [C[i, k] * sp.Derivative(f, x[i], x[k]) for k in range(len(x)) for i in range(k)]
+    return sp.Add(*terms)
+
+
 def _conserved(X: ItoProcess) -> Any:
     """p_t = -sum d_i (a_i p) + 1/2 sum d_i d_k (C_ik p), with the derivatives not carried out."""
     p, x, C = sp.Function("p")(X.time, *X.states), X.states, X.covariance()
     right = [-sp.Derivative(a * p, s) for a, s in zip(X.drifts, x, strict=True) if a != 0]
-    right += [
-        sp.Derivative(C[i, k] * p, (x[i], 2)) / 2 if i == k else sp.Derivative(C[i, k] * p, x[i], x[k])
-        for i in range(len(x))
-        for k in range(i, len(x))
-        if C[i, k] != 0
-    ]
+    right += [sp.Derivative(C[i, i] * p, (s, 2)) / 2 for i, s in enumerate(x) if C[i, i] != 0]
+    right += [sp.Derivative(C[i, k] * p, x[i], x[k]) for k in range(len(x)) for i in range(k) if C[i, k] != 0]
     return sp.Eq(sp.Derivative(p, X.time), sp.Add(*right), evaluate=False)
 
 

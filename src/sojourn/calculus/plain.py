@@ -8,8 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.steps import Mean
-from sojourn.calculus.writing import GREEK, Writer, derived_name
+from sojourn.calculus.writing import GREEK, Writer
 
 _LOWER = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
 _GREEK = _LOWER | {name.capitalize(): letter.upper() for name, letter in _LOWER.items()}
@@ -105,23 +104,6 @@ class Plain(Writer):
 
     def _print_BooleanFalse(self, expr: Any) -> str:
         return "false"
-
-    def _print_Derivative(self, expr: Any) -> str:
-        total = sum(n for _, n in expr.variable_count)
-        variables = [(self._print(s), n) for s, n in expr.variable_count]
-        below = " ".join("∂" + (self.power(s, n) if n != 1 else s) for s, n in variables)
-        inside = self._print(derived_name(expr.expr))
-        if isinstance(expr.expr, Mean):
-            return f"d{self._order(total)}{inside}/{below.replace('∂', 'd')}"
-        if not isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
-            return f"∂{self._order(total)}/{self._below(below, expr)} ({inside})"
-        return f"∂{self._order(total)}{inside}/{self._below(below, expr)}"
-
-    def _below(self, below: str, expr: Any) -> str:
-        return below if len(expr.variable_count) == 1 else f"({below})"
-
-    def _order(self, n: Any) -> str:
-        return "" if n == 1 else str(n).translate(_UP)
 
     def _print_Subs(self, expr: Any) -> str:
         pairs = zip(expr.variables, expr.point, strict=True)

@@ -140,7 +140,7 @@ def from_ito(process: ItoProcess) -> StratonovichProcess:
             left = Form.of([(1, (column[i], W))], process.states)
             steps.append(
                 Step(
-                    "Stratonovich's g dW is Ito's and 1/2 dg dW, which is by the table",
+                    "Stratonovich's g dW is Ito's plus 1/2 dg dW; by the table",
                     left,
                     Form.of([(change, process.time)], process.states),
                 )

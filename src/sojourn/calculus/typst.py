@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
-from sojourn.calculus.steps import Mean
-from sojourn.calculus.writing import GREEK, Writer, derived_name
+from sojourn.calculus.writing import GREEK, Writer
 
 _OPERATORS = {
     "arccos",
@@ -40,7 +38,8 @@ _RELATIONS = {"==": "=", "!=": "!=", "<=": "<=", ">=": ">="}
 class Typst(Writer):
     """The notation between dollar signs in a Typst document."""
 
-    circle, times = "circle.stroked.small", "times"
+    curl, dee, gap = "partial", "dif", " "
+    circle, times = "compose", "times"
 
     def letters(self, base: str, upper: list[str], lower: list[str]) -> str:
         stem = base.rstrip("'")
@@ -120,19 +119,6 @@ class Typst(Writer):
 
     def _print_BooleanFalse(self, expr: Any) -> str:
         return '"false"'
-
-    def _print_Derivative(self, expr: Any) -> str:
-        total = sum(n for _, n in expr.variable_count)
-        below = " ".join(f"partial {self._raised(self._print(s), n)}" for s, n in expr.variable_count)
-        inside = self._print(derived_name(expr.expr))
-        if isinstance(expr.expr, Mean):
-            return f"frac({self._raised('dif', total)}, {below.replace('partial', 'dif')}) {inside}"
-        if isinstance(expr.expr, (AppliedUndef, sp.Symbol)):
-            return f"frac({self._raised('partial', total)} {inside}, {below})"
-        return f"frac({self._raised('partial', total)}, {below}) ({inside})"
-
-    def _raised(self, base: str, n: Any) -> str:
-        return base if n == 1 else f"{base}^({self._print(n)})"
 
     def _print_Subs(self, expr: Any) -> str:
         pairs = zip(expr.variables, expr.point, strict=True)

@@ -61,6 +61,7 @@ class Writer(Printer):
     # ------------------------------------------------------------------------------- what a notation has to say
 
     minus, plus, thin, thick, circle, times = " - ", " + ", " ", " ", "∘", "×"
+    curl, dee, gap, thin_gap = "∂", "d", "", " "  # signs of derivatives, and what stands behind and between them
     stacks = True  # whether a fraction has its own two lines
 
     def letters(self, base: str, upper: list[str], lower: list[str]) -> str:
@@ -107,7 +108,7 @@ class Writer(Printer):
         terms = list(expr.as_ordered_terms()) if len(expr.args) < 200 else list(expr.args)
         if expr.has(sp.Derivative):
             terms.sort(key=_differentiated)
-        if _negative(terms[0]):  # a term with a plus goes first where there is one
+        elif _negative(terms[0]):  # a term with a plus goes first where there is one
             first = next((k for k, term in enumerate(terms) if not _negative(term)), 0)
             terms.insert(0, terms.pop(first))
         return self.join_terms([(_negative(term), self._term(-term if _negative(term) else term)) for term in terms])
@@ -226,7 +227,17 @@ class Writer(Printer):
     def _print_float(self, expr: Any) -> str:
         return self._print_Float(expr)
 
-    # ------------------------------------------------------------------------------------------------ differentials
+    # --------------------------------------------------------------------------------- derivatives and differentials
+
+    def _print_Derivative(self, expr: Any) -> str:
+        of, sign = expr.expr, self.dee if _ordinary(expr) else self.curl
+        order = sum(n for _, n in expr.variable_count)
+        above = sign if order == 1 else self.power(sign, sp.sympify(order))
+        by = [(self._print(s), n) for s, n in expr.variable_count]
+        below = self.thin_gap.join(sign + self.gap + (s if n == 1 else self.power(s, sp.sympify(n))) for s, n in by)
+        if isinstance(of, (AppliedUndef, sp.Symbol, Mean)):
+            return self.fraction(above + self.gap + self._print(_bare_name(of)), below, len(by) == 1)
+        return self.juxtapose([self.fraction(above, below, len(by) == 1), self.brackets(self._print(of))])
 
     def _print_Form(self, form: Any) -> str:
         if not form.terms:
@@ -296,7 +307,13 @@ def _differentiated(term: Any) -> tuple[bool, bool, int]:
     return (False, not any(s.name == "t" for s in variables), len(variables))
 
 
-def derived_name(expr: Any) -> Any:
+def _ordinary(expr: Any) -> bool:
+    """Whether all that is differentiated has one variable."""
+    functions = expr.expr.atoms(AppliedUndef)
+    return isinstance(expr.expr, Mean) or (bool(functions) and all(len(f.args) == 1 for f in functions))
+
+
+def _bare_name(expr: Any) -> Any:
     """What is differentiated, without its arguments where these are symbols."""
     plain = isinstance(expr, AppliedUndef) and all(a.is_Symbol for a in expr.args)
     return sp.Symbol(type(expr).__name__) if plain else expr

@@ -90,4 +90,4 @@ def _aligned(rows: list[tuple[str, str]], style: str) -> RenderableType:
 
 
 def _notes(notes: tuple[str, ...]) -> list[RenderableType]:
-    return [Padding(Text(f"note: {note}", style="dim"), (0, 0, 0, 4)) for note in notes]
+    return [Padding(Text(f"note: {note}", style="dim"), (0, 0, 0, 4)) for note in dict.fromkeys(notes)]
