@@ -1,6 +1,6 @@
 """Ito SDEs: path-steps per second of Euler-Maruyama, beside diffrax, torchsde, a JAX scan and PyTorch.
 
-python benchmarks/sde.py [--rounds 3] [--output docs/benchmarks/sde.md]
+python benchmarks/sde.py [--rounds 5] [--output docs/benchmarks/sde.md]
 
 Everything runs in turn in one process, round after round; a rate is paths x steps / seconds, the best and the median of
 the rounds, with the noise drawn in the run. Compilation is timed apart. Before anything is timed, mean and variance of
@@ -222,7 +222,7 @@ def measure(rounds):
 
 def compile_seconds(model):
     """Seconds that the first call takes more than the second: in a new folder of kernels, and in a second process."""
-    program = f"from sde import seconds, sojourn; run = sojourn({model!r}, steps=1); print(*(seconds(lambda: run(1)) for _ in 'ab'))"
+    program = f"from sde import seconds, sojourn; run = sojourn({model!r}, steps=1); print(seconds(run), seconds(run))"
     with tempfile.TemporaryDirectory() as folder:
         where = {"env": {**os.environ, "SOJOURN_CACHE": folder}, "cwd": Path(__file__).parent}
         said = [subprocess.run([sys.executable, "-c", program], **where, capture_output=True, check=True) for _ in "ab"]
@@ -257,12 +257,15 @@ def report(names, samples):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/sde.md"))
     options = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     rows, lines = report(*measure(options.rounds))
-    lines.append(f"Programs that wanted a core on average in the minute before the run: {load:.1f}.")
+    lines.append(
+        f"Load of the machine in the minute before the run: {load:.1f}, where 0 is idle; PyTorch had "
+        f"{torch.get_num_threads()} threads, the kernels {numba.get_num_threads()}."
+    )
     table = Table(*HEADER, title="Ito SDEs, Euler-Maruyama")
     for row in rows:
         table.add_row(*row)
