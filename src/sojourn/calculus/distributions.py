@@ -148,6 +148,7 @@ class NoncentralChiSquared(Distribution):
         return sp.exp(-(y + self.nc) / 2) * (y / self.nc) ** (half / 2 - sp.Rational(1, 2)) * bessel / (2 * self.scale)
 
     def cdf(self, x: Any) -> sp.Expr:
+        """With Marcum's Q, to which SymPy gives numbers after `rewrite(Integral)`."""
         if self.nc == 0:
             return sp.lowergamma(self.df / 2, x / (2 * self.scale)) / sp.gamma(self.df / 2)
         return 1 - sp.marcumq(self.df / 2, sp.sqrt(self.nc), sp.sqrt(x / self.scale))
@@ -269,7 +270,7 @@ class GaussianVector:
         from scipy import stats
 
         mean, V = self._moments(number)
-        return stats.multivariate_normal(mean, V, allow_singular=True)
+        return stats.multivariate_normal(mean, V, allow_singular=True)  # pyright: ignore[reportArgumentType]
 
     def _moments(self, number: Number) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance in numbers: by the exponential of a block matrix (Van Loan) if c and S are constant."""

@@ -23,7 +23,7 @@ def exponential(A: Any, t: sp.Expr) -> Any:
     """
     n = A.shape[0]
     values, roots = eigenvalues(A)
-    waves = {value: sp.Dummy("e") for value in values}  # exp(value t), while the algebra is done
+    waves: dict[Any, Any] = {value: sp.Dummy("e") for value in values}  # exp(value t), while the algebra is done
     out, product = sp.zeros(n, n), sp.eye(n)
     for k in range(n):
         out += _divided(values[: k + 1], waves, t) * product
@@ -32,11 +32,11 @@ def exponential(A: Any, t: sp.Expr) -> Any:
     return out.applyfunc(lambda e: _put_back(e, places, roots))
 
 
-def eigenvalues(A: Any) -> tuple[list[sp.Expr], dict[sp.Symbol, sp.Expr]]:
+def eigenvalues(A: Any) -> tuple[list[Any], dict[Any, Any]]:
     """Eigenvalues with multiplicity, equal ones side by side; symbols in them -> the square roots they stand for."""
     z = sp.Dummy("z")
-    found: list[sp.Expr] = []
-    roots: dict[sp.Symbol, sp.Expr] = {}
+    found: list[Any] = []
+    roots: dict[Any, Any] = {}
     for factor, power in sp.factor_list(sp.Poly(A.charpoly().all_coeffs(), z).as_expr(), z)[1]:
         c = sp.Poly(factor, z).all_coeffs()
         if len(c) == 2:
@@ -54,7 +54,7 @@ def eigenvalues(A: Any) -> tuple[list[sp.Expr], dict[sp.Symbol, sp.Expr]]:
     return found, roots
 
 
-def _divided(values: list[sp.Expr], waves: dict[sp.Expr, sp.Symbol], t: sp.Expr) -> Any:
+def _divided(values: list[Any], waves: dict[Any, Any], t: sp.Expr) -> Any:
     """f[values] for f(lambda) = exp(lambda t); equal values are side by side."""
     if values[0] == values[-1]:
         k = len(values) - 1
@@ -70,7 +70,7 @@ def _wave(value: Any, t: sp.Expr) -> Any:
     return sp.exp(re * t) * (sp.cos(im * t) + sp.I * sp.sin(im * t))
 
 
-def _put_back(e: sp.Expr, places: dict[sp.Symbol, Any], roots: dict[sp.Symbol, sp.Expr]) -> Any:
+def _put_back(e: sp.Expr, places: dict[Any, Any], roots: dict[Any, Any]) -> Any:
     parts = sp.collect(sp.expand(e), list(places), evaluate=False)
     squares = {root**2: sp.expand(value**2) for root, value in roots.items()}
     out = sp.S.Zero

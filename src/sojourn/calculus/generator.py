@@ -43,7 +43,7 @@ def generator(X: ItoProcess, f: Any) -> Derived:
         jump = N.rate * N.mean(moved - f)
         value += jump
         steps.append(Step(f"jumps of {N}: rate times E[f(x + c) - f(x)]", sp.Symbol(f"L_{N}"), jump))
-    return Derived(sp.expand(value), tuple(steps))
+    return Derived(expanded(value), tuple(steps))
 
 
 def adjoint(X: ItoProcess, p: Any) -> Derived:
@@ -65,7 +65,7 @@ def adjoint(X: ItoProcess, p: Any) -> Derived:
         jump = _jumps_into(X, N, p)
         value += jump
         steps.append(Step(f"jumps of {N}: those that arrive less those that leave", sp.Symbol(f"L^*_{N}"), jump))
-    return Derived(sp.expand(value.doit()), tuple(steps))
+    return Derived(expanded(value.doit()), tuple(steps))
 
 
 def flux(X: ItoProcess, p: Any = "p") -> Derived:
@@ -75,7 +75,7 @@ def flux(X: ItoProcess, p: Any = "p") -> Derived:
     rows = [
         a * p - sum((sp.diff(S[i, k] * p, x[k]) for k in range(len(x))), sp.S.Zero) / 2 for i, a in enumerate(X.drifts)
     ]
-    J = sp.Matrix([sp.expand(row) for row in rows])
+    J = sp.Matrix([expanded(row) for row in rows])
     return Derived(J, (Step("flux: J_i = a_i p - 1/2 sum_k d_k (S_ik p)", sp.Symbol("J"), J),))
 
 
@@ -93,6 +93,11 @@ def function(f: Any, arguments: Sequence[sp.Symbol]) -> sp.Expr:
         return sp.sympify(f, strict=True)
     except sp.SympifyError:
         raise InputError(f"{f!r} is not an expression, a name or a function; make it from symbols") from None
+
+
+def expanded(e: Any) -> Any:
+    """Multiplied out where it is short; a long density would take minutes."""
+    return sp.expand(e) if e.count_ops() < 200 else e
 
 
 def _jumps_into(X: ItoProcess, N: Any, p: sp.Expr) -> sp.Expr:

@@ -15,7 +15,7 @@ from sympy.simplify.fu import TR5, TR7, TR8
 LARGEST = 120  # operations in an expression that is still given to the rules for hand integration
 
 
-def antiderivative(f: Any, x: sp.Symbol) -> sp.Expr:
+def antiderivative(f: Any, x: Any) -> Any:
     """int f dx without a constant; an `Integral` where no rule is found."""
     f = sp.sympify(f)
     if f.has(sp.sin, sp.cos):
@@ -23,12 +23,12 @@ def antiderivative(f: Any, x: sp.Symbol) -> sp.Expr:
     f = sp.expand_mul(sp.apart(sp.factor(f), x) if f.is_rational_function(x) else f)
     parts = [_term(term, x) for term in sp.Add.make_args(f)]
     if all(part is not None for part in parts):
-        return sp.Add(*parts)  # pyright: ignore[reportArgumentType]
+        return sp.Add(*parts)
     whole = _by_hand(f, x)
     return sp.Integral(f, x) if whole is None else whole
 
 
-def definite(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
+def definite(f: Any, x: Any, low: Any, high: Any) -> Any:
     """int_low^high f dx between finite ends, where f has no pole; an `Integral` where no rule is found."""
     if x in sp.sympify(low).free_symbols | sp.sympify(high).free_symbols:  # then the bound symbol is another
         y = sp.Dummy(x.name, **x.assumptions0)
@@ -41,7 +41,7 @@ def definite(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
     return sp.Integral(f, (x, low, high))
 
 
-def total(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
+def total(f: Any, x: Any, low: Any, high: Any) -> Any:
     """int f dx over a whole state space, for parameters with which it is finite; an `Integral` where it is not known.
 
     Known are, up to a factor: exp(-A x^2 + B x) on the line; x^p exp(-q x^r) on the half-line; exp(-A log(x)^2) x^p on
@@ -59,9 +59,11 @@ def total(f: Any, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
     return sp.Integral(f, (x, low, high)) if found is None else c * found
 
 
-def split(g: Any, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+def split(g: Any, x: Any) -> tuple[Any, Any, Any] | None:
     """(c, p, E) with g = c x^p exp(E), where c does not depend on x; None if g is no such product."""
-    c, p, E = sp.S.One, sp.S.Zero, sp.S.Zero
+    c: Any = sp.S.One
+    p: Any = sp.S.Zero
+    E: Any = sp.S.Zero
     for factor in sp.Mul.make_args(sp.powsimp(g)):
         base, exponent = factor.as_base_exp()
         if not factor.has(x):
@@ -85,7 +87,7 @@ def generic(expression: Any) -> Any:
     )
 
 
-def _term(term: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _term(term: Any, x: Any) -> Any:
     if not term.has(x):
         return term * x
     c, g = sp.powsimp(sp.factor_terms(term)).as_independent(x, as_Add=False)
@@ -105,7 +107,7 @@ def _term(term: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     return None if found is None else c * found
 
 
-def _damped_wave(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _damped_wave(g: Any, x: Any) -> Any:
     """int exp(q x + r) sin(w x + u) dx, and with the cosine, which is the sine of w x + u + pi/2."""
     waves = [factor for factor in sp.Mul.make_args(g) if isinstance(factor, (sp.sin, sp.cos))]
     rest = sp.powsimp(g / sp.Mul(*waves))
@@ -114,24 +116,25 @@ def _damped_wave(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     E, phase = sp.expand(sp.log(rest) if rest == 1 else rest.args[0]), sp.expand(waves[0].args[0])
     if not (E.is_polynomial(x) and phase.is_polynomial(x)) or sp.degree(E, x) > 1 or sp.degree(phase, x) != 1:
         return None
-    q, w = E.coeff(x, 1), phase.coeff(x, 1)
+    q, w = _coeff(E, x, 1), _coeff(phase, x, 1)
     sine, cosine = sp.sin(phase), sp.cos(phase)
     value = q * sine - w * cosine if isinstance(waves[0], sp.sin) else q * cosine + w * sine
     return rest * value / (q**2 + w**2)
 
 
-def _root_of_quadratic(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _root_of_quadratic(g: Any, x: Any) -> Any:
     """int (alpha x^2 + beta x + gamma)^(-1/2) dx for alpha < 0, between the zeros."""
     Q = sp.expand(sp.powsimp(g ** (-2), force=True))
-    if not Q.is_polynomial(x) or sp.degree(Q, x) != 2 or not Q.coeff(x, 2).is_negative:
+    if not Q.is_polynomial(x) or sp.degree(Q, x) != 2 or not _coeff(Q, x, 2).is_negative:
         return None
-    alpha, beta, gamma = Q.coeff(x, 2), Q.coeff(x, 1), Q.coeff(x, 0)
+    alpha, beta, gamma = _coeff(Q, x, 2), _coeff(Q, x, 1), _coeff(Q, x, 0)
     return sp.asin(sp.simplify((-2 * alpha * x - beta) / sp.sqrt(beta**2 - 4 * alpha * gamma))) / sp.sqrt(-alpha)
 
 
-def exponential(E: Any) -> sp.Expr:
+def exponential(E: Any) -> Any:
     """exp(E), with exp(p log y) written as y^p."""
-    out, rest = sp.S.One, sp.S.Zero
+    out: Any = sp.S.One
+    rest: Any = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(E)):
         logs = [factor for factor in sp.Mul.make_args(term) if isinstance(factor, sp.log)]
         if len(logs) == 1:
@@ -141,7 +144,7 @@ def exponential(E: Any) -> sp.Expr:
     return out * sp.exp(rest)
 
 
-def _power_times_exponential(p: sp.Expr, E: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _power_times_exponential(p: Any, E: Any, x: Any) -> Any:
     """int x^p exp(E) dx for E = 0, linear, quadratic (p = 0) or a constant plus q x^r."""
     if not E.has(x):
         scale = sp.exp(E)
@@ -176,28 +179,32 @@ def _power_times_exponential(p: sp.Expr, E: sp.Expr, x: sp.Symbol) -> sp.Expr | 
     return sp.exp(r0) * x ** (p + 1) / (p + 1) * sp.hyper([shape], [shape + 1], q * x**r)
 
 
-def _by_hand(f: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _coeff(f: Any, x: Any, n: int) -> Any:
+    return f.coeff(x, n)
+
+
+def _by_hand(f: Any, x: Any) -> Any:
     if f.count_ops() > LARGEST or f.has(sp.Integral, sp.Derivative, sp.erf, sp.erfi, sp.hyper, sp.uppergamma):
         return None
-    powers = [e.args[0] for e in f.atoms(sp.exp) if e.args[0].is_polynomial(x)]
-    if any(sp.degree(power, x) > 2 for power in powers if power.has(x)):
+    exponents: list[Any] = [e.args[0] for e in f.atoms(sp.exp)]
+    if any(E.is_polynomial(x) and sp.degree(E, x) > 2 for E in exponents if E.has(x)):
         return None  # it would try for seconds
     found = generic(manualintegrate(f, x))
     return None if found.has(sp.Integral) else found
 
 
-def _gauss_total(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _gauss_total(g: Any, x: Any) -> Any:
     parsed = split(g, x)
     if parsed is None or parsed[1] != 0:
         return None
     E = sp.expand(parsed[2])
     if not E.is_polynomial(x) or sp.degree(E, x) != 2:
         return None
-    A, B, C = -E.coeff(x, 2), E.coeff(x, 1), E.coeff(x, 0)
+    A, B, C = -_coeff(E, x, 2), _coeff(E, x, 1), _coeff(E, x, 0)
     return parsed[0] * sp.sqrt(sp.pi / A) * sp.exp(B**2 / (4 * A) + C)
 
 
-def _gamma_total(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
+def _gamma_total(g: Any, x: Any) -> Any:
     parsed = split(g, x)
     if parsed is None:
         return None
@@ -216,8 +223,10 @@ def _gamma_total(g: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     return c * sp.exp(constant) * sp.gamma(shape) / (sp.Abs(r) * (-q) ** shape)
 
 
-def _beta_total(g: sp.Expr, x: sp.Symbol, low: Any, high: Any) -> sp.Expr | None:
-    c, p, q = sp.S.One, sp.S.Zero, sp.S.Zero
+def _beta_total(g: Any, x: Any, low: Any, high: Any) -> Any:
+    c: Any = sp.S.One
+    p: Any = sp.S.Zero
+    q: Any = sp.S.Zero
     for factor in sp.Mul.make_args(sp.factor(g)):
         base, exponent = factor.as_base_exp()
         if not factor.has(x):

@@ -147,7 +147,7 @@ def _generator_without_time(X: ItoProcess, u: sp.Expr) -> Derived:
     return Derived(sp.expand(L.value - sp.diff(u, X.time)), steps)
 
 
-def _at(X: ItoProcess, u: sp.Expr, time: Any) -> sp.Expr:
+def _at(X: ItoProcess, u: sp.Expr, time: Any) -> Any:
     return u.subs(X.time, time)
 
 
@@ -163,6 +163,6 @@ def _boundary_note(X: ItoProcess, place: Any, kind: Derived) -> str:
         "natural": "is natural: it is never reached, no condition is needed and J = 0",
     }
     value = kind.value
-    cases = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)
+    cases: Any = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)
     said = [asks[str(case[0])] + ("" if case[1] == sp.true else f", if {case[1]}") for case in cases]
     return f"The end {X.states[0]} = {place} " + "; else it ".join(said) + "."

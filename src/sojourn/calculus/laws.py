@@ -115,7 +115,7 @@ class Law:
     def score(self) -> tuple[sp.Expr, ...]:
         """grad log p, one expression for each state."""
         score = self._written(self.distribution.score)
-        return tuple(score) if isinstance(score, sp.MatrixBase) else (score,)
+        return (score,) if len(self.states) == 1 else tuple(score)
 
     def frozen(self, **values: float) -> Any:
         """SciPy's frozen distribution, with numbers for the symbols that are left: `frozen(t=1, X_0=0.5)`.
@@ -150,13 +150,14 @@ class Law:
         """f in the symbols of the state, evaluated where they are positive if the support is."""
         if len(self.states) > 1:
             return f(self.states)
-        x = sp.Dummy("x", positive=True) if self.support[0] == 0 else self.states[0]
-        return f(x).subs(x, self.states[0])
+        state: Any = next(iter(self.states))
+        x = sp.Dummy("x", positive=True) if self.support[0] == 0 else state
+        return f(x).subs(x, state)
 
     @property
-    def _symbols(self) -> set[sp.Symbol]:
+    def _symbols(self) -> set[Any]:
         parts = [e for e in vars(self.distribution).values() if isinstance(e, (sp.Expr, sp.MatrixBase))]
-        found = set().union(*(e.free_symbols for e in parts))
+        found: set[Any] = set().union(*(e.free_symbols for e in parts))
         hidden = self.distribution.symbol if isinstance(self.distribution, GaussianVector) else None
         return (found - {hidden}) | (self.time.free_symbols & {hidden} if hidden else set())
 
@@ -186,7 +187,7 @@ def _recognise(X: ItoProcess, t: sp.Expr) -> Found:
         slope, spread = sp.simplify(sp.diff(a, x)), sp.simplify(v / x)
         if timeless and not spread.has(x) and not slope.has(x):
             return _square_root(X, t, sp.simplify(a - slope * x), -slope, spread)
-        product = sp.expand(a * x)
+        product: Any = sp.expand(a * x)
         if timeless and not v.has(x) and product.is_polynomial(x):
             c0, c2 = product.coeff(x, 0), product.coeff(x, 2)
             if sp.simplify(product - c0 - c2 * x**2) == 0 and c0 != 0:
@@ -285,7 +286,7 @@ def _needs_positive(X: ItoProcess, e: sp.Expr, what: str) -> tuple[str, ...]:
 
 
 def _positive_start(X: ItoProcess, *, zero: bool) -> sp.Expr:
-    start = start_of(X)[0]
+    start: Any = start_of(X)[0]
     if X.starts is None:
         start = sp.Symbol(start.name, positive=True)
     start = _exact(start)

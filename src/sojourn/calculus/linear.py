@@ -169,7 +169,9 @@ def vector_coefficients(X: ItoProcess) -> VectorLinear:
     A = a.jacobian(x).applyfunc(sp.simplify)
     c = (a - A * x).applyfunc(sp.simplify)
     if (A.free_symbols | c.free_symbols) & set(X.states):
-        raise InputError(f"drift {list(a)} is not linear in {X.states}; explicit solutions are known of linear SDEs")
+        raise InputError(
+            f"drift {list(X.drifts)} is not linear in {X.states}; explicit solutions are known of linear SDEs"
+        )
     if X.time in A.free_symbols:
         raise InputError(f"the matrix of the drift, {A.tolist()}, depends on t; it must be constant for several states")
     for W, column in X.columns.items():

@@ -70,7 +70,7 @@ class MomentEquations:
         return sp.Function("m_" + "_".join(map(str, k)))(self.process.time) if any(k) else sp.S.One
 
     @property
-    def equations(self) -> tuple[sp.Eq, ...]:
+    def equations(self) -> tuple[Any, ...]:
         """dm_k/dt = ..., in order of |k|."""
         t = self.process.time
         return tuple(
@@ -103,8 +103,8 @@ class MomentEquations:
         start = self._start(initial)
         known: dict[Index, sp.Expr] = {(0,) * len(self.process.states): sp.S.One}
         for block in self._blocks:
-            G = sp.Matrix([[self.rates[k].get(i, sp.S.Zero) for i in block] for k in block])
-            forcing = sp.Matrix(
+            G: Any = sp.Matrix([[self.rates[k].get(i, sp.S.Zero) for i in block] for k in block])
+            forcing: Any = sp.Matrix(
                 [sum((c * known[i] for i, c in self.rates[k].items() if i not in block), sp.S.Zero) for k in block]
             )
             m0 = sp.Matrix([start[k] for k in block])
@@ -140,7 +140,7 @@ class MomentEquations:
         rows = [
             sum((c * (names[i] if i != zero else 1) for i, c in row.items()), sp.S.Zero) for row in self.rates.values()
         ]
-        found = list(sp.linsolve(rows, *names.values()))
+        found: list[Any] = list(sp.linsolve(rows, *names.values()))
         if not found or any(e.free_symbols & set(names.values()) for e in found[0]):
             raise InputError(f"the moments up to order {self.order} have no single stationary value")
         return {k: sp.factor(e) for k, e in zip(self.rates, found[0], strict=True)}

@@ -172,7 +172,7 @@ def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:
     return Transformed(D.back(F), inverse, process, steps)
 
 
-def _real_logarithms(X: ItoProcess, D: Diffusion, E: sp.Expr) -> sp.Expr:
+def _real_logarithms(X: ItoProcess, D: Diffusion, E: Any) -> Any:
     """E with log(x - r) as log(r - x) where the state space lies below r; they differ by a constant."""
     if not E.has(sp.log):
         return E
@@ -212,7 +212,7 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
     return None
 
 
-def _difference(f: sp.Expr, x: sp.Symbol, low: Any, high: Any) -> sp.Expr:
+def _difference(f: Any, x: Any, low: Any, high: Any) -> Any:
     """f(high) - f(low)."""
     if f.has(sp.Integral):
         y = sp.Dummy(x.name, **x.assumptions0)

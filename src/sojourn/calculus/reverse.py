@@ -36,7 +36,7 @@ def reverse(X: ItoProcess, score: Any = None) -> ItoProcess:
     a, S, gradient = _parts(X, score)
     backward = [-a[i] + _divergence(X, S, i) + sum(S[i, k] * g for k, g in enumerate(gradient)) for i in range(len(a))]
     T = end_time(X)
-    flip = {X.time: T - X.time}
+    flip: dict[Any, Any] = {X.time: T - X.time}
     drift = [_plain(sp.sympify(e).subs(flip)) for e in backward]
     diffusion = {W: [e.subs(flip) for e in column] for W, column in X.columns.items()}
     return _process(X, drift, diffusion)
@@ -83,7 +83,8 @@ def _score(X: ItoProcess, score: Any) -> list[sp.Expr]:
             if X.scalar:
                 return [sp.Function("score")(t, *x)]
             return [sp.Function(f"score_{y.name}")(t, *x) for y in x]
-    listed = list(score) if isinstance(score, (list, tuple, sp.MatrixBase)) else [score]
+    given: Any = score
+    listed = list(given) if isinstance(score, (list, tuple, sp.MatrixBase)) else [given]
     if len(listed) != len(X.states):
         raise InputError(f"score has {len(listed)} entries; {len(X.states)} states need {len(X.states)}")
     return [sp.sympify(e) for e in listed]

@@ -48,7 +48,8 @@ class Diffusion:
 
 def coefficients(X: ItoProcess, x: sp.Symbol) -> tuple[Any, Any]:
     """Drift and B rho B^T of one state, with x in its place."""
-    a, v = (sp.sympify(e).subs(X.states[0], x) for e in (X.drifts[0], X.covariance()[0, 0]))
+    put: dict[Any, Any] = {X.states[0]: x}
+    a, v = (e.subs(put) for e in list[Any]((X.drifts[0], X.covariance()[0, 0])))
     return sp.expand_log(sp.simplify(a)), sp.expand_log(sp.simplify(sp.powdenest(v)))
 
 
@@ -94,7 +95,7 @@ def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
 
 def singular_points(D: Diffusion) -> list[sp.Expr]:
     """Zeros and poles of B^2 and poles of a, in order."""
-    found: set[sp.Expr] = set()
+    found: set[Any] = set()
     free = sp.Dummy("x")  # without assumptions, so that no root is dropped for them
     for expression, zeros in ((D.variance, True), (D.drift, False)):
         for factor in sp.Mul.make_args(sp.factor(sp.together(expression))):
@@ -116,9 +117,9 @@ def singular_points(D: Diffusion) -> list[sp.Expr]:
     return _sorted(found)
 
 
-def _poles_inside(base: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[sp.Expr]:
+def _poles_inside(base: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[Any]:
     """Where negative powers or logarithms inside a sum are singular."""
-    out: set[sp.Expr] = set()
+    out: set[Any] = set()
     for part in base.atoms(sp.Pow, sp.log):
         inner = part.args[0]
         if inner.has(x) and inner.is_polynomial(x) and (isinstance(part, sp.log) or not part.args[1].is_nonnegative):
@@ -126,7 +127,7 @@ def _poles_inside(base: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[sp.Expr]:
     return out
 
 
-def _real_roots(polynomial: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[sp.Expr]:
+def _real_roots(polynomial: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[Any]:
     p = sp.Poly(polynomial.subs(x, free), free)
     roots = sp.roots(p)
     if sum(roots.values()) < p.degree() and p.free_symbols_in_domain:

@@ -95,6 +95,7 @@ def ito_taylor(X: ItoProcess, order: Any = "3/2") -> ItoTaylor:
 
     Source: Kloeden and Platen, Numerical Solution of SDEs, sections 5.5 and 10.6.
     """
+    exact: Any
     try:
         exact = sp.nsimplify(order, rational=True)
     except (TypeError, ValueError, sp.SympifyError):
