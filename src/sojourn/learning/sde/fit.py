@@ -20,6 +20,7 @@ from sojourn.calculus import ItoProcess
 from sojourn.errors import InputError
 from sojourn.learning.sde.likelihoods import Kind, Likelihood, gaussian, likelihood
 from sojourn.learning.sde.newton import minimise
+from sojourn.learning.sde.one_thread import one_thread
 from sojourn.learning.sde.transitions import Transitions, transitions
 from sojourn.processes.ito.coefficients import Coefficients
 from sojourn.trajectory import Trajectory
@@ -76,6 +77,7 @@ class FittedSDE:
         return "\n".join(lines)
 
 
+@one_thread()
 def fit_sde(
     process: ItoProcess,
     trajectory: Trajectory | xr.Dataset,

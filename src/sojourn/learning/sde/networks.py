@@ -1,0 +1,75 @@
+"""Drift and diffusion as small perceptrons, several independent pairs evaluated at once.
+
+a(x) = A net((x - mean) / spread),    B(x) = s L(net((x - mean) / spread)),    A = s^2 / spread
+L is diagonal, or lower triangular, with softplus on its diagonal; s is the data's root mean square of dx / sqrt(h).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sojourn.learning.sde.transitions import Transitions
+
+
+class CoefficientNetworks(nn.Module):
+    """`copies` pairs of networks with two hidden layers of `width` and tanh.
+
+    Call it with states (copies, n, d), or (1, n, d) for all; it returns drift (copies, n, d) and the factor B, which is
+    (copies, n, d) if diagonal and (copies, n, d, d) else.
+    """
+
+    mean: torch.Tensor
+    spread: torch.Tensor
+    size: torch.Tensor
+
+    def __init__(self, data: Transitions, copies: int, width: int, diagonal: bool, seed: int) -> None:
+        super().__init__()
+        d = data.x.shape[1]
+        self.diagonal = diagonal
+        self.register_buffer("mean", data.x.mean(0).float())
+        self.register_buffer("spread", data.x.std(0).clamp(min=1e-12).float())
+        self.register_buffer("size", ((data.y - data.x) ** 2 / data.h[:, None]).mean(0).sqrt().float())
+        generator = torch.Generator().manual_seed(seed)
+        outputs = d if diagonal else d * (d + 1) // 2
+        self.drift = _Perceptrons(copies, d, width, d, generator)
+        self.factor = _Perceptrons(copies, d, width, outputs, generator)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        z = (x - self.mean) / self.spread
+        drift = self.size**2 / self.spread * self.drift(z)
+        raw = self.factor(z)
+        d = x.shape[-1]
+        diagonal = self.size * functional.softplus(raw[..., :d] + math.log(math.e - 1))  # 1 where raw is 0
+        if self.diagonal:
+            return drift, diagonal
+        row, column = torch.tril_indices(d, d, -1)
+        lower = torch.zeros(*raw.shape[:-1], d, d, dtype=raw.dtype, device=raw.device)
+        lower[..., row, column] = raw[..., d:] * self.size[row]
+        return drift, lower + torch.diag_embed(diagonal)
+
+
+class _Perceptrons(nn.Module):
+    """(copies, n, inputs) -> (copies, n, outputs); the last layer begins at zero."""
+
+    def __init__(self, copies: int, inputs: int, width: int, outputs: int, generator: torch.Generator) -> None:
+        super().__init__()
+        sizes = [inputs, width, width, outputs]
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for k, (before, after) in enumerate(pairwise(sizes)):
+            bound = 0.0 if k == 2 else 1 / math.sqrt(before)
+            for parameters, shape in ((self.weights, (before, after)), (self.biases, (1, after))):
+                uniform = torch.rand(copies, *shape, generator=generator)
+                parameters.append(nn.Parameter(bound * (2 * uniform - 1)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.expand(len(self.weights[0]), -1, -1)
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x, weight)
+            x = torch.tanh(x) if k < 2 else x
+        return x
