@@ -183,3 +183,18 @@ print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.value
     ]
     assert said == [b"0 1\n", b"1 0\n"]
     assert len(list(tmp_path.glob("*.py"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_and_old_kernels(tmp_path, monkeypatch):
+    from sojourn.kernels import generated
+
+    text = "from numba import njit\n\n\n@njit(cache=True, nogil=True)\ndef advance(x):\n    return x + {}\n"
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    monkeypatch.setenv("SOJOURN_CACHE", str(blocked / "inside"))
+    assert generated.module(text.format(1)).advance(1) == 2
+    monkeypatch.setenv("SOJOURN_CACHE", str(tmp_path / "kernels"))
+    monkeypatch.setattr(generated, "KEPT", 2)
+    for k in range(2, 6):
+        assert generated.module(text.format(k)).advance(1) == 1 + k
+    assert len(list((tmp_path / "kernels").glob("*.py"))) == 2
