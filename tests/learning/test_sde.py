@@ -16,8 +16,10 @@ from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.errors import InputError
 from sojourn.learning.sde.bessel import log_bessel_i
 from sojourn.learning.sde.fit import fit_sde
+from sojourn.learning.sde.learn import learn_sde
 from sojourn.learning.sde.likelihoods import gaussian, likelihood, linear_moments
 from sojourn.learning.sde.transitions import transitions
+from sojourn.training.loop import Training
 
 X, Y, m = symbols("X Y m", real=True)
 S, kappa, theta, sigma, a, b = symbols("S kappa theta sigma a b", positive=True)
@@ -317,3 +319,57 @@ def test_euler_needs_noise_in_every_direction():
     process = ItoProcess([X, Y], [Y, -kappa * X - Y], {W: [0, sigma]})
     with pytest.raises(InputError, match=r"B B\^T is singular.*likelihood='gaussian'"):
         fit_sde(process, data(np.arange(3) * 0.1, X=[1, 1, 1.0], Y=[0, 0.1, 0]), start=START, likelihood="euler")
+
+
+# ------------------------------------------------------------------------------------------------ networks
+
+SHORT = Training(steps=500, learning_rate=5e-3, weight_decay=1e-2, average_half_life=50)
+
+
+def test_networks_learn_the_double_well_and_simulate_it():
+    """Drift x - x^3 within its interval at 1 - 1e-6; noise as Euler's density sees it, sqrt(Var[X_h] / h)."""
+    x, h = well(np.random.default_rng(6), 20, 600, 0.05, substeps=10), 0.05
+    x[10:] *= -1
+    learned = learn_sde(data(np.arange(601) * h, X=x), progress=False)
+    places = torch.tensor([-1.0, -0.6, 0.0, 0.6, 1.0], dtype=torch.float64)[:, None]
+    low, high = learned.drift_interval(places, 1 - 1e-6)
+    truth = places - places**3
+    assert bool(((low <= truth) & (truth <= high)).all())
+    slope = 1 - 3 * places**2
+    np.testing.assert_allclose(learned.diffusion(places), 0.5 * (1 + slope * h / 2), rtol=0.06)
+    with torch.no_grad():
+        paths = sj.simulate(learned.discretise(0.05), ensemble=400, steps=200, seed=0, progress=False)
+    last = paths.dataset["x"].values[:, -1, 0]
+    assert 0.6 < np.mean(np.abs(last)) < 1.1  # 0.86 in the true well
+    assert "adds h/2 L a" in str(learned)
+
+
+def test_networks_learn_noise_that_is_correlated():
+    """Two states -X dt + B dW: B B^T = ((0.25, 0.15), (0.15, 0.25)), of which Euler's density sees (1 - h) at most."""
+    rng, h, n = np.random.default_rng(7), 0.02, 400
+    B = np.linalg.cholesky([[0.25, 0.15], [0.15, 0.25]])
+    x = [0.3 * rng.standard_normal((20, 2))]
+    for _ in range(n):
+        x.append(x[-1] * (1 - h) + np.sqrt(h) * rng.standard_normal((20, 2)) @ B.T)
+    x = np.stack(x, 1)
+    learned = learn_sde(
+        data(np.arange(n + 1) * h, X=x[..., 0], Y=x[..., 1]), noise="general", training=SHORT, progress=False
+    )
+    factor = learned.diffusion(torch.zeros(1, 2, dtype=torch.float64))[0]
+    np.testing.assert_allclose(factor @ factor.T, B @ B.T, atol=0.02)
+    low, high = learned.drift_interval(torch.tensor([[0.3, -0.2]], dtype=torch.float64), 1 - 1e-6)
+    assert bool((low <= torch.tensor([-0.3, 0.2])).all() & (high >= torch.tensor([-0.3, 0.2])).all())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"noise": "scalar"}, "noise='scalar' is not diagonal or general"),
+        ({"networks": 1}, "networks=1 is not a whole number of 2 or more"),
+    ],
+)
+def test_what_cannot_be_learned_in_one_line(options, message):
+    with pytest.raises(InputError, match=message):
+        learn_sde(PATH, progress=False, **options)
+    with pytest.raises(InputError, match="X never moves"):
+        learn_sde(PATH * 0, progress=False)

@@ -16,7 +16,7 @@ import torch
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
-from sojourn.processes.ito.discretised import brownian_increments, stream
+from sojourn.processes.ito.discretised import brownian_increments
 from sojourn.processes.ito.increments import Increments
 from sojourn.processes.ito.schemes import find
 from sojourn.processes.ito.schemes.scheme import Scheme
@@ -141,12 +141,9 @@ class SDE(Process):
 
     def _increments(self, t: int, x: torch.Tensor, m: int, noise: Noise, whole: bool) -> Increments:
         """What step t sees of the Brownian motion; each value (ensemble,), or one (ensemble, d) for whole states."""
-        n, h = len(x), self.dt / self.substeps
-        if not whole:
-            return brownian_increments(self.method.kind, m, h, self.substeps, t, n, noise, x.dtype, x.device)
-        steps = range(t * self.substeps, (t + 1) * self.substeps)
-        parts = [h**0.5 * stream(noise).sequence(k, n, m, x.dtype, x.device) for k in steps]
-        return Increments("W", [sum(parts[1:], parts[0])], [], [])
+        h = self.dt / self.substeps
+        found = brownian_increments(self.method.kind, m, h, self.substeps, t, len(x), noise, x.dtype, x.device)
+        return Increments("W", [torch.stack(found.W, 1)], [], []) if whole else found
 
 
 class Evaluator:
@@ -289,8 +286,8 @@ class _Values:
 
     def __getattr__(self, name: str) -> Any:
         raise InputError(
-            f"scheme={self.sde.scheme!r} is not for the noise of these functions, or wants their {name} in symbols; use "
-            f"scheme='euler', or declare the SDE with ItoProcess"
+            f"scheme={self.sde.scheme!r} is not for the noise of these functions, or wants their {name} in symbols; "
+            f"use scheme='euler', or declare the SDE with ItoProcess"
         )
 
 
