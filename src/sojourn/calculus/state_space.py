@@ -50,7 +50,8 @@ def coefficients(X: ItoProcess, x: sp.Symbol) -> tuple[Any, Any]:
     """Drift and B rho B^T of one state, with x in its place."""
     put: dict[Any, Any] = {X.states[0]: x}
     a, v = (e.subs(put) for e in list[Any]((X.drifts[0], X.covariance()[0, 0])))
-    return sp.expand_log(sp.simplify(a)), sp.expand_log(sp.simplify(sp.powdenest(v)))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    v: Any = sp.powdenest(v)
+    return sp.expand_log(sp.simplify(a)), sp.expand_log(sp.simplify(v))
 
 
 def diffusion(X: ItoProcess) -> Diffusion:
