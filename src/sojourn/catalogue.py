@@ -14,6 +14,7 @@ PROCESSES = {
         "sojourn.processes.gray_scott.gray_scott:GrayScott",
         "two species that react and diffuse: spots, mazes, spirals",
     ),
+    "sde": ("sojourn.calculus.equation:ItoEquation", "a stochastic differential equation that you write"),
 }
 
 EXPERIMENTS = {
@@ -42,6 +43,7 @@ EXPERIMENTS = {
         "sojourn.experiments.gray_scott_emulator:GrayScottEmulator",
         "networks learn Gray-Scott, beside The Well's baselines: VRMSE, rollouts, breakeven",
     ),
+    "ito": ("sojourn.experiments.ito:Ito", "Ito's chain rule, derived and tested on Brownian paths; exact laws"),
 }
 
 

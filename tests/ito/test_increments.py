@@ -4,6 +4,7 @@ Most laws are checked without sampling: increments are polynomials in normal num
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.noise import Noise
+from sojourn.processes.ito.discretised import brownian_increments
 from sojourn.processes.ito.increments import Increments, from_normals, from_values, join, levy_terms, normals, size
 
 
@@ -198,3 +200,14 @@ def test_terms_of_the_series_keep_order_one():
             bound = h * math.sqrt(m / 12) / math.pi
             assert bound / p <= h**1.5 * (1 + 1e-12)
             assert p == 1 or bound / (p - 1) > h**1.5
+
+
+def test_a_brownian_path_is_the_same_whatever_a_scheme_needs():
+    """W of each kind, also over joined substeps, to the bit."""
+    noise = Noise(3)
+    for substeps in (1, 3):
+        draw = partial(brownian_increments, m=2, h=0.1, substeps=substeps, t=5, ensemble=4, noise=noise)
+        path = draw("W", dtype=torch.float64, device="cpu").W
+        for kind in ("WZ", "WA", "WV") if substeps == 1 else ("WZ", "WA"):
+            for mine, other in zip(path, draw(kind, dtype=torch.float64, device="cpu").W, strict=True):
+                assert torch.equal(mine, other)

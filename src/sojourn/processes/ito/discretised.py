@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -19,8 +19,6 @@ from sojourn.processes.ito.printing import torch_step
 from sojourn.processes.ito.program import Program, record
 from sojourn.processes.ito.schemes import find
 from sojourn.processes.ito.schemes.scheme import Scheme
-
-_BROWNIAN = "brownian"
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ class Discretised(Process):
         p = [self.parameters[s.name] for s in self.coefficients.parameters]
         if steps and all(value.device.type == "cpu" and not value.requires_grad for value in x) and all(map(_plain, p)):
             numbers = list(map(float, p))
-            new = advance(self.program, self.levy_terms, x, numbers, t, steps, self.dt, self.substeps, stream(noise))
+            new = advance(self.program, self.levy_terms, x, numbers, t, steps, self.dt, self.substeps, streams(noise))
             if new is not None:
                 return {symbol.name: value for symbol, value in zip(self.coefficients.states, new, strict=True)}
         return super().advance(state, t, steps, noise)
@@ -167,19 +165,30 @@ def brownian_increments(
 ) -> inc.Increments:
     """What step t of `substeps` times h sees of m Brownian motions under a process's noise; each value (ensemble,)."""
     terms = inc.levy_terms(m, h)
-    source, total = stream(noise), None
+    path, within, total = (*streams(noise), None)
+    more = inc.normals(kind, m, terms) - m
     for k in range(t * substeps, (t + 1) * substeps):
-        xi = source.sequence(k, ensemble, inc.normals(kind, m, terms), dtype, device).unbind(1)
+        xi = path.sequence(k, ensemble, m, dtype, device).unbind(1)
+        if more:
+            xi = (*xi, *within.sequence(k, ensemble, more, dtype, device).unbind(1))
         part = inc.from_normals(kind, m, terms, xi, h, h**0.5, _sign)
         total = part if total is None else inc.join(total, part, h)
     assert total is not None
     return total
 
 
-@lru_cache(maxsize=64)
-def stream(noise: Noise) -> Noise:
-    """The stream of the Brownian motion under a process's noise."""
-    return noise.split(_BROWNIAN)
+def streams(noise: Noise) -> tuple[Noise, Noise]:
+    """The streams of the Brownian motion W and of what happens within its steps, under a process's noise.
+
+    Two, so that W is the same whatever else a scheme asks for.
+    """
+    path, within = (_stream(noise.seed, noise.stream, name) for name in ("brownian", "within"))
+    return replace(noise, stream=path), replace(noise, stream=within)
+
+
+@lru_cache(maxsize=256)
+def _stream(seed: int, stream: int, name: str) -> int:
+    return Noise(seed, stream).split(name).stream
 
 
 @lru_cache(maxsize=256)

@@ -37,13 +37,13 @@ def advance(
     steps: int,
     dt: float,
     substeps: int,
-    noise: Noise,
+    noise: tuple[Noise, Noise],
 ) -> list[torch.Tensor] | None:
     """The states, (ensemble,) each on the CPU, after steps t .. t + steps - 1; None if the program cannot be printed.
 
     Args:
         terms: of the Levy areas' series.
-        noise: the stream of the Brownian motion.
+        noise: the streams of the Brownian motion, and of what else the increments need.
     """
     from sojourn.kernels.normals import TOGETHER
 
@@ -55,18 +55,19 @@ def advance(
     for row, values in zip(flat, state, strict=True):
         row[:ensemble], row[ensemble:] = values.numpy(), values[-1].item()
     m = program.coefficients.noises
-    n = substeps * inc.normals(program.kind, m, terms)  # normals a step
-    group = 4 // math.gcd(4, n)
-    blocks = group * n // 4
-    if (t + steps) * n // 4 + blocks > 2**32:
+    path, within = noise
+    more = inc.normals(program.kind, m, terms) - m
+    group = 4 // math.gcd(4, substeps * m, substeps * more)
+    blocks = group * substeps * (m + more) // 4
+    if (t + steps) * substeps * max(m, more) // 4 + blocks > 2**32:
         return None
     width = TOGETHER * max(1, min(8, _SPACE // (4 * blocks * TOGETHER * dtype.itemsize)))
     p = np.array(parameters, dtype)
-    key = np.array([noise.stream, noise.seed & 0xFFFFFFFF, noise.seed >> 32], np.uint32)
+    key = np.array([path.stream, within.stream, path.seed & 0xFFFFFFFF, path.seed >> 32], np.uint32)
 
     def work(begin: int, end: int) -> None:
         space = np.empty(4 * blocks * width, dtype)
-        kernel(flat.reshape(-1), space, p, key, noise.first_member, t, steps, dt, substeps, group, width, begin, end)
+        kernel(flat.reshape(-1), space, p, key, path.first_member, t, steps, dt, substeps, group, width, begin, end)
 
     _share(work, flat.shape[1], width, max(1, _GRAIN // steps))
     return [torch.from_numpy(row[:ensemble].copy()) for row in flat]
@@ -118,7 +119,8 @@ def source(program: Program, terms: int) -> str:
 
     pieces = {
         "load_p": [f"p{k} = spread(space, p[{k}])" for k in range(len(c.parameters))],
-        "load_n": [f"n{j} = load(space, place + {j} * width)" for j in range(count)],
+        "load_n": [f"n{j} = load(space, place + {j} * width)" for j in range(m)]
+        + [f"n{j} = load(space, rest + {j - m} * width)" for j in range(m, count)],
         "draw_w": [assign(w, drawn)],
         "join": [assign(u, drawn), assign(w, joined)],
         "load_x": [f"x{i} = load(state, {i} * row + member)" for i in range(len(c.states))],
@@ -132,7 +134,9 @@ def source(program: Program, terms: int) -> str:
         indent = line[: len(line) - len(line.lstrip())]
         lines += [indent + text for text in pieces[slot]] if line.strip() == f"<{slot}>" else [line]
     text = "\n".join(lines) + "\n"
-    return text.replace("ROWS", str(len(c.states))).replace("COUNT", str(count))
+    for word, number in (("ROWS", len(c.states)), ("NOISES", m), ("MORE", count - m)):
+        text = text.replace(word, str(number))
+    return text
 
 
 _KERNEL = """\
@@ -144,21 +148,26 @@ from sojourn.kernels.vector_functions import *
 
 @njit(cache=True, nogil=True)
 def advance(state, space, p, key, first_member, start, steps, dt, substeps, group, width, begin, end):
-    row, lanes, n = state.size // ROWS, 64 // state.itemsize, COUNT * substeps
+    row, lanes, n, more = state.size // ROWS, 64 // state.itemsize, NOISES * substeps, MORE * substeps
+    within = space[group * n * width :]
     h, part, root_part = spread(space, dt), spread(space, dt / substeps), spread(space, (dt / substeps) ** 0.5)
     <load_p>
     for low in range(begin, end, width):
         high = min(low + width, end)
         for first in range(start // group * group, start + steps, group):
-            fill(space, width, high - low, first * n // 4, group * n // 4, first_member + low, key[0], key[1], key[2])
+            size, member = high - low, first_member + low
+            fill(space, width, size, first * n // 4, group * n // 4, member, key[0], key[2], key[3])
+            fill(within, width, size, first * more // 4, group * more // 4, member, key[1], key[2], key[3])
             for k in range(max(start, first), min(start + steps, first + group)):
                 t = spread(space, k * dt)
                 for member in range(low, high, lanes):
                     place = (k - first) * n * width + member - low
+                    rest = (group * n + (k - first) * more) * width + member - low
                     <load_n>
                     <draw_w>
                     for _ in range(1, substeps):
-                        place += COUNT * width
+                        place += NOISES * width
+                        rest += MORE * width
                         <load_n>
                         <join>
                     <load_x>

@@ -175,8 +175,28 @@ def torch_source(program: Program) -> str:
 @lru_cache(maxsize=256)
 def torch_step(program: Program) -> Any:
     """The PyTorch function of a program."""
+    return _compile(torch_source(program), "step")
+
+
+@lru_cache(maxsize=256)
+def torch_function(symbols: tuple[sp.Symbol, ...], expression: sp.Expr) -> Any:
+    """The expression as a function of one tensor for each symbol, in that order.
+
+    Raises:
+        InputError: it depends on something else.
+    """
+    if unknown := expression.free_symbols - set(symbols):
+        known = ", ".join(map(str, symbols))
+        raise InputError(f"{expression} depends on {', '.join(sorted(map(str, unknown)))}; known here are {known}")
+    names = {symbol: f"x{k}" for k, symbol in enumerate(symbols)}
+    body = _Torch(names).doprint(expression)
+    return _compile(f"def value({', '.join(names.values())}):\n    return {body}\n", "value")
+
+
+def _compile(source: str, name: str) -> Any:
+    """The function of that name in our own source; see `names_of`."""
     import torch
 
     space: dict[str, Any] = {"torch": torch}
-    exec(compile(torch_source(program), "<a step of an SDE>", "exec"), space)  # our own text; see names_of
-    return space["step"]
+    exec(compile(source, "<an SDE>", "exec"), space)
+    return space[name]

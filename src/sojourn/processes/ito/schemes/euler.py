@@ -8,4 +8,12 @@ def step(sde, t, x, h, increments):
     return [x[i] + a[i] * h + sum(b * dW for b, dW in zip(B[i], increments.W, strict=True)) for i in range(len(x))]
 
 
-EULER = Scheme("euler", step, "W", strong=0.5, weak=1.0, reference="Maruyama, Rend. Circ. Mat. Palermo 4 (1955)")
+EULER = Scheme(
+    "euler",
+    step,
+    "W",
+    strong=0.5,
+    weak=1.0,
+    reference="Maruyama, Rend. Circ. Mat. Palermo 4 (1955)",
+    one_where="additive",
+)

@@ -25,4 +25,5 @@ HEUN = Scheme(
     strong=0.5,
     weak=1.0,
     reference="Ruemelin, SIAM J. Numer. Anal. 19 (1982)",
+    one_where="commuting",
 )

@@ -52,4 +52,5 @@ IMPLICIT = Scheme(
     strong=0.5,
     weak=1.0,
     reference="Higham, Mao and Stuart, SIAM J. Numer. Anal. 40 (2002)",
+    one_where="additive",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sojourn.processes.ito.coefficients import Coefficients
 from sojourn.processes.ito.increments import Increments, Kind
@@ -24,6 +24,7 @@ class Scheme:
         strong, weak: orders of convergence for the SDEs that it accepts; infinity where the law is exact.
         reference: where it is from.
         check: raises InputError where the SDE is not one that the scheme is for.
+        one_where: kind of noise with which a scheme of strong order 1/2 has order 1.
     """
 
     name: str
@@ -33,6 +34,13 @@ class Scheme:
     weak: float
     reference: str
     check: Callable[[Coefficients], None] = lambda coefficients: None
+    one_where: Literal["additive", "commuting"] | None = None
+
+    def strong_for(self, coefficients: Coefficients) -> float:
+        """The strong order for this SDE."""
+        if self.one_where == "additive":
+            return 1.0 if coefficients.additive else self.strong
+        return 1.0 if self.one_where == "commuting" and coefficients.commutator is None else self.strong
 
 
 def strongest(coefficients: Coefficients) -> str:

@@ -19,4 +19,5 @@ TAMED = Scheme(
     strong=0.5,
     weak=1.0,
     reference="Hutzenthaler, Jentzen and Kloeden, Ann. Appl. Probab. 22 (2012)",
+    one_where="additive",
 )
