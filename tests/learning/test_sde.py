@@ -326,6 +326,7 @@ def test_euler_needs_noise_in_every_direction():
 SHORT = Training(steps=500, learning_rate=5e-3, weight_decay=1e-2, average_half_life=50)
 
 
+@pytest.mark.slow
 def test_networks_learn_the_double_well_and_simulate_it():
     """Drift x - x^3 within its interval at 1 - 1e-6; noise as Euler's density sees it, sqrt(Var[X_h] / h)."""
     x, h = well(np.random.default_rng(6), 20, 600, 0.05, substeps=10), 0.05
@@ -338,7 +339,7 @@ def test_networks_learn_the_double_well_and_simulate_it():
     slope = 1 - 3 * places**2
     np.testing.assert_allclose(learned.diffusion(places), 0.5 * (1 + slope * h / 2), rtol=0.06)
     with torch.no_grad():
-        paths = sj.simulate(learned.discretise(0.05), ensemble=400, steps=200, seed=0, progress=False)
+        paths = sj.simulate(learned.discretise(0.05), ensemble=300, steps=100, seed=0, progress=False)
     last = paths.dataset["x"].values[:, -1, 0]
     assert 0.6 < np.mean(np.abs(last)) < 1.1  # 0.86 in the true well
     assert "adds h/2 L a" in str(learned)

@@ -86,7 +86,8 @@ class LearnedSDE:
         )
 
     def _every(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        drift, factor = self.networks(x.float()[None])
+        with one_thread():
+            drift, factor = self.networks(x.float()[None])
         return drift.to(x.dtype), factor.to(x.dtype)
 
 
