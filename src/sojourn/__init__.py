@@ -23,6 +23,11 @@ _HOME = {
     "Rule": "sojourn.processes.life.rule",
     "certify": "sojourn.learning.certify",
     "energy_spectrum": "sojourn.measures",
+    "expectation": "sojourn.multilevel",
+    "ItoProcess": "sojourn.calculus",
+    "SDE": "sojourn.processes.ito.functions",
+    "fit_sde": "sojourn.learning.sde.fit",
+    "learn_sde": "sojourn.learning.sde.learn",
     "vrmse": "sojourn.measures",
     "formats": "sojourn.formats",
     "identify_rule": "sojourn.learning.identify",
@@ -31,10 +36,12 @@ _HOME = {
 }
 
 __all__ = [
+    "SDE",
     "Field",
     "Generations",
     "GrayScott",
     "InputError",
+    "ItoProcess",
     "Life",
     "Noise",
     "Process",
@@ -43,8 +50,11 @@ __all__ = [
     "Trajectory",
     "certify",
     "energy_spectrum",
+    "expectation",
+    "fit_sde",
     "formats",
     "identify_rule",
+    "learn_sde",
     "recover_gray_scott",
     "simulate",
     "vrmse",
@@ -52,15 +62,20 @@ __all__ = [
 
 if TYPE_CHECKING:
     from sojourn import formats
+    from sojourn.calculus import ItoProcess
     from sojourn.driver import simulate
     from sojourn.errors import InputError
     from sojourn.learning.certify import certify
     from sojourn.learning.identify import identify_rule
     from sojourn.learning.recover.gray_scott import recover_gray_scott
+    from sojourn.learning.sde.fit import fit_sde
+    from sojourn.learning.sde.learn import learn_sde
     from sojourn.measures import energy_spectrum, vrmse
+    from sojourn.multilevel import expectation
     from sojourn.noise import Noise
     from sojourn.process import Field, Process, State
     from sojourn.processes.gray_scott.gray_scott import GrayScott
+    from sojourn.processes.ito.functions import SDE
     from sojourn.processes.life.generations import Generations
     from sojourn.processes.life.life import Life
     from sojourn.processes.life.rule import Rule
