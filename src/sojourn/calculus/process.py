@@ -365,13 +365,15 @@ class ItoProcess:
     def discretise(self, dt: float, scheme: str = "euler", **options: Any) -> Discretised:
         """The process in steps of `dt`, for `simulate`; see `sojourn.processes.ito.discretised.Discretised`."""
         from sojourn.processes.ito.discretised import Discretised
+        from sojourn.processes.ito.exact_square_root import ExactSquareRoot, form
 
         coefficients = self.coefficients()
         start: dict[str, Any] = {}
         for symbol, value in zip(self.states, self.starts or (), strict=False):
             value = self.values.get(value.name, value) if isinstance(value, sp.Symbol) else value
             start[symbol.name] = float(value) if isinstance(value, sp.Expr) and value.is_number else value
-        return Discretised(coefficients, dict(self.values), start, dt=dt, scheme=scheme, **options)
+        make = ExactSquareRoot if scheme == "exact" and form(coefficients) else Discretised
+        return make(coefficients, dict(self.values), start, dt=dt, scheme=scheme, **options)
 
     # ------------------------------------------------------------------------------------------------------- private
 

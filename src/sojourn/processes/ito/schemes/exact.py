@@ -1,9 +1,11 @@
-"""Steps whose law is known: Brownian motion with drift, Ornstein-Uhlenbeck, geometric Brownian motion.
+"""Steps whose law is known: Brownian motion with drift and its bridge, Ornstein-Uhlenbeck, geometric Brownian motion.
 
 dX = (k - l X) dt + s . dW:   X e^(-l h) + k (1 - e^(-l h)) / l + sqrt((1 - e^(-2 l h)) / (2 l h)) s . dW
 dX = X (m dt + s . dW):       X exp((m - |s|^2 / 2) h + s . dW)
+dX = (b - X) / (T - t) dt + s . dW:   X + (b - X) h / (T - t) + sqrt((T - t - h) / (T - t)) s . dW
 The second, and the first with l = 0, are exact along the path too. With l != 0 the integral of e^(l s) dW is no
-function of dW; the step has its law, and follows the path with strong order 1.
+function of dW; the step has its law, and follows the path with strong order 1. So has the bridge. Square-root
+diffusions have a class of their own, `exact_square_root`.
 """
 
 from typing import Any
@@ -21,6 +23,9 @@ def step(sde, t, x, h, increments):
         noise = sum(b * dW for b, dW in zip(s, increments.W, strict=True))
         if kind == "geometric":
             new.append(x[i] * sp.exp((k - sum(b * b for b in s) / 2) * h + noise))
+        elif kind == "bridge":
+            left = rate.subs(sde.coefficients.time, t)
+            new.append(x[i] + (k - x[i]) * h / left + sp.sqrt(sp.Max(left - h, 0) / left) * noise)
         else:
             root, half, whole = sp.exp(-rate * h / 2), _growth(sde, rate * h / 2), _growth(sde, rate * h)
             new.append(x[i] * sp.exp(-rate * h) + root * (k * h * half + sp.sqrt(whole) * noise))
@@ -35,13 +40,18 @@ def _growth(sde, y):
 
 
 def form(coefficients, i) -> Any:
-    """("geometric", m, 0, s) or ("normal", k, l, s) for the equation of state i; None if it is neither."""
+    """("geometric", m, 0, s) or ("normal", k, l, s) or ("bridge", b, T - t, s) of state i; None if it is none."""
     x, a, row = coefficients.states[i], coefficients.drift[i], coefficients.diffusion[i]
     variable = {*coefficients.states, coefficients.time}
     slope, rest = sp.diff(a, x), sp.simplify(a - x * sp.diff(a, x))
+    additive = not any(b.free_symbols & variable for b in row)
+    if additive and slope != 0:
+        left, end = sp.simplify(-1 / slope), sp.simplify(-rest / slope)
+        if sp.simplify(sp.diff(left, coefficients.time)) == -1 and not end.free_symbols & variable:
+            return ("bridge", end, left, row) if x not in left.free_symbols else None
     if (slope.free_symbols | rest.free_symbols) & variable:
         return None
-    if not any(b.free_symbols & variable for b in row):
+    if additive:
         return "normal", rest, -slope, row
     relative = tuple(sp.simplify(b / x) for b in row)
     if rest == 0 and not any(b.free_symbols & variable for b in relative):
@@ -55,8 +65,9 @@ def known_law(coefficients):
     for i, found in enumerate(forms):
         if found is None:
             raise InputError(
-                f"scheme='exact' knows Brownian motion, Ornstein-Uhlenbeck and geometric Brownian motion, and the "
-                f"equation of {coefficients.states[i]} has drift {coefficients.drift[i]} and diffusion "
+                f"scheme='exact' knows Brownian motion and its bridge, Ornstein-Uhlenbeck, geometric Brownian motion "
+                f"and single square-root diffusions, and the equation of {coefficients.states[i]} has "
+                f"drift {coefficients.drift[i]} and diffusion "
                 f"{', '.join(map(str, coefficients.diffusion[i]))}; use scheme={strongest(coefficients)!r}"
             )
         for j, other in enumerate(forms[:i]):
