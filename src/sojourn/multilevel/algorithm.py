@@ -26,6 +26,8 @@ from sojourn.processes.ito.schemes import find
 
 BIAS_SHARE = 0.25
 """Of the tolerance, what the time steps may use up; the rest is for the sampling."""
+SMALLEST = 1e-100
+"""A tolerance whose inverse square is still a number."""
 
 
 def expectation(
@@ -104,6 +106,8 @@ def _check(T: Any, tolerance: Any, confidence: Any, max_cost: Any) -> None:
     for name, value in (("T", T), ("tolerance", tolerance), ("max_cost", max_cost)):
         if not (isinstance(value, (int, float)) and 0 < value < math.inf):
             raise InputError(f"{name}={value} is not a positive number")
+    if tolerance < SMALLEST:
+        raise InputError(f"tolerance={tolerance} is below {SMALLEST}; give f and its tolerance in smaller units")
     if not (isinstance(confidence, (int, float)) and 0 < confidence < 1):
         raise InputError(f"confidence={confidence} is not between 0 and 1; the usual is 0.95")
 

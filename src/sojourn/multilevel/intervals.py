@@ -55,7 +55,7 @@ class CentralLimit:
     def paths_needed(self, s: Samples, half_width: float) -> np.ndarray:
         """n_l proportional to sqrt(V_l / work_l)."""
         each = float(np.sqrt(s.variances * s.works).sum()) * (self.quantile(s) / half_width) ** 2
-        return np.maximum(PILOT, np.ceil(np.sqrt(s.variances / s.works) * each)).astype(np.int64)
+        return np.maximum(PILOT, np.ceil(np.sqrt(s.variances / s.works) * each))
 
     def sentence(self, half_width: float) -> str:
         return (
@@ -83,7 +83,7 @@ class EmpiricalBernstein:
 
     def paths_needed(self, s: Samples, half_width: float) -> np.ndarray:
         """Doubles the paths where the half width falls most for the work, until it is small enough."""
-        s = replace(s, paths=s.paths.copy())
+        s = replace(s, paths=s.paths.astype(float))  # more may be needed than 64 bits count
         while True:
             now = self._parts(s)
             if now.sum() <= half_width:

@@ -54,9 +54,10 @@ class Ladder:
         while len(self.levels) < self._first_finite() + 3 or self._cheapest() > len(self.levels) - 3:
             cost = self.cost + PILOT * 1.5 * 2 ** len(self.levels)
             if cost > max_cost:
+                dt = self.T / 2 ** max(0, len(self.levels) - 1)
                 raise InputError(
-                    f"f does not settle down to dt={self.levels[-1].fine.dt:.3g}, and finer steps would take "
-                    f"{cost:.1e} steps of paths, above max_cost={max_cost:.1e}; raise it or choose another scheme"
+                    f"f does not settle down to dt={dt:.3g}, and finer steps would take {cost:.1e} steps of paths, "
+                    f"above max_cost={max_cost:.1e}; raise it or choose another scheme"
                 )
             self.add_level()
         self.start = self._cheapest()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
@@ -66,6 +67,8 @@ def payoff(f: Any, process: ItoProcess, T: float, bounds: Any = None) -> Payoff:
 
 
 def _of_expression(f: Any, process: ItoProcess, T: float) -> Callable[[State], np.ndarray]:
+    if unknown := f.atoms(AppliedUndef):
+        raise InputError(f"f has the unknown function {min(map(str, unknown))}; put an expression in its place")
     states = {s.name: s for s in process.states}
     places: dict[Any, Any] = {}
     for symbol in f.free_symbols:
@@ -82,6 +85,8 @@ def _of_expression(f: Any, process: ItoProcess, T: float) -> Callable[[State], n
     def values(state: State) -> np.ndarray:
         with np.errstate(all="ignore"):  # what is not finite is found by who asked
             out = function(*(state[name].numpy() for name in states))
+        if np.iscomplexobj(out):
+            raise InputError(f"f={f} is not real; give its real and imaginary parts one by one")
         return np.broadcast_to(np.asarray(out, dtype=np.float64), (len(next(iter(state.values()))),))
 
     return values
