@@ -57,6 +57,15 @@ def test_a_process_knows_the_parameters_of_its_jumps():
     assert pickle.loads(pickle.dumps(N)) == copy.deepcopy(N) == N
 
 
+@pytest.mark.parametrize("number", [1.0, -0.5])
+def test_correlations_may_become_singular_by_their_numbers(number):
+    """Three motions of one correlation: B B^T is rho, also where a root of it in symbols would divide by 0."""
+    motions = brownian("A B C", correlation=rho)
+    process = ItoProcess(symbols("a b c"), [0] * 3, dict(zip(motions, sp.eye(3).tolist(), strict=True)))
+    covariance = process(rho=number).coefficients().covariance
+    assert (covariance - process.correlation().subs(rho, number)).norm() < 1e-12
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -69,6 +78,10 @@ def test_a_process_knows_the_parameters_of_its_jumps():
         (lambda: poisson("N", rate=1, mark=Y, law=3), "law=3 is neither"),
         (lambda: brownian(""), "needs different names"),
         (lambda: brownian("W W"), "needs different names"),
+        (lambda: brownian(3), "needs different names"),
+        (lambda: brownian("A B", correlation="x"), "correlation='x' is neither a number, nor a symbol, nor a matrix"),
+        (lambda: brownian("A B", correlation=[[1, 2], [3]]), "is neither a number, nor a symbol, nor a matrix"),
+        (lambda: brownian("A B", correlation=sp.I), "is not real"),
         (lambda: brownian("A B", correlation=2), "not positive semi-definite: its lowest eigenvalue is -1"),
         (lambda: brownian("A B", correlation=[[1, 0], [0.5, 1]]), "is 0.5 one way and 0 the other"),
         (lambda: brownian("A B", correlation=[[1]]), "correlation has shape (1, 1); 2 Brownian motions need (2, 2)"),

@@ -198,3 +198,71 @@ def test_a_folder_that_cannot_be_written_and_old_kernels(tmp_path, monkeypatch):
     for k in range(2, 6):
         assert generated.module(text.format(k)).advance(1) == 1 + k
     assert len(list((tmp_path / "kernels").glob("*.py"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("drift", "told"),
+    [
+        (sp.Integral(x * t, (t, 0, x)), "has no numerical form here"),
+        (sp.Sum(x**y, (y, 0, 3)), "has no numerical form here"),
+        (sp.oo, "oo in an SDE is not a finite real number"),
+        (sp.I * x, "I in an SDE is not a finite real number"),
+        (sp.Integer(10) ** 400 * x, "is not a finite real number"),
+        (sp.Piecewise((1, x > 0)), "has no value where no condition holds"),
+        (x > 0, "is not an expression"),
+    ],
+)
+def test_what_has_no_number_everywhere_is_refused(drift, told):
+    def run():
+        process = ItoProcess(x, drift, {W: 1}, initial=1.0).discretise(0.1)
+        process.advance(process.initial(3, Noise(1)), 0, 1, Noise(1))
+
+    with pytest.raises(InputError, match=told):
+        run()
+
+
+def test_conditions_of_every_kind_and_values_at_a_jump():
+    places = torch.tensor([-2.0, 0.0, 0.5, 2.0], dtype=torch.float64)
+    for drift, values in (
+        (sp.Piecewise((1, sp.Not(sp.And(x > 0, x < 2))), (0, True)), [1, 1, 0, 1]),
+        (sp.Piecewise((1, sp.ITE(x > 0, x < 1, x < -1)), (0, True)), [1, 0, 1, 0]),
+        (sp.Piecewise((1, sp.Xor(x > 0, x < 1)), (0, True)), [1, 1, 0, 1]),
+        (sp.Piecewise((1, x > 0), (2, x <= 0)), [2, 2, 1, 1]),
+        (sp.Heaviside(x, 1), [0, 1, 1, 1]),
+    ):
+        process = ItoProcess(x, drift, {}).discretise(1.0)
+        for advance in (Process.advance, type(process).advance):
+            moved = advance(process, {"x": places}, 0, 1, Noise(1))["x"] - places
+            assert moved.tolist() == values
+
+
+def test_areas_of_too_many_terms_go_through_step():
+    process = processes()["levy"].discretise(1e-7, "milstein-levy")
+    noise = Noise(2)
+    state = process.initial(3, noise)
+    assert distance(process.advance(state, 0, 1, noise), process.step(state, 0, noise)) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("abc", "mu is a str; needed is a number"),
+        ([1, 2], "mu is a list"),
+        (torch.ones(2, 2), r"mu is of shape \(2, 2\)"),
+        (torch.ones(3), "mu has 3 values for an ensemble of 5"),
+    ],
+)
+def test_a_parameter_is_a_number_or_one_a_member(value, told):
+    def run():
+        process = processes()["ornstein-uhlenbeck"](mu=value).discretise(0.1)
+        process.advance(process.initial(5, Noise(1)), 0, 1, Noise(1))
+
+    with pytest.raises(InputError, match=told):
+        run()
+
+
+def test_the_start_may_be_an_expression_in_parameters():
+    begin = ItoProcess(x, -x * mu, {W: 1}, initial=2 * mu)
+    assert begin(mu=0.5).discretise(0.1).initial(2, Noise(1))["x"].tolist() == [1.0, 1.0]
+    with pytest.raises(InputError, match="the initial x = I is not a finite real number"):
+        begin.starting(sp.I)(mu=1.0).discretise(0.1)

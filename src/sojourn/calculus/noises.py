@@ -55,7 +55,7 @@ def brownian(names: str, *, correlation: Any = None) -> Any:
         InputError: the matrix is not a correlation matrix: its shape, its diagonal, its symmetry, or an eigenvalue
             below zero.
     """
-    listed = tuple(names.replace(",", " ").split())
+    listed = tuple(names.replace(",", " ").split()) if isinstance(names, str) else ()
     if not listed or len(set(listed)) < len(listed):
         raise InputError(f"brownian({names!r}) needs different names, such as brownian('W1 W2')")
     n = len(listed)
@@ -159,7 +159,10 @@ def correlation_matrix(n: int, correlation: Any) -> sp.ImmutableMatrix:
     if correlation is None:
         return sp.ImmutableMatrix(sp.eye(n))
     if isinstance(correlation, (Iterable, sp.MatrixBase)):
-        matrix = sp.ImmutableMatrix(sp.Matrix(correlation))
+        try:
+            matrix = sp.ImmutableMatrix(sp.Matrix(correlation))
+        except (TypeError, ValueError):
+            raise InputError(f"correlation={correlation!r} is neither a number, nor a symbol, nor a matrix") from None
         if matrix.shape != (n, n):
             raise InputError(f"correlation has shape {matrix.shape}; {n} Brownian motions need ({n}, {n})")
         return matrix
@@ -181,6 +184,8 @@ def check_correlation(matrix: Any, names: tuple[str, ...]) -> None:
                 )
     if matrix.free_symbols:
         return
+    if any(not e.is_real for e in matrix):
+        raise InputError(f"correlation {matrix.tolist()} is not real")
     import numpy as np
 
     lowest = float(np.linalg.eigvalsh(np.array(matrix.tolist(), dtype=float)).min())

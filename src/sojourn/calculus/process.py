@@ -355,7 +355,7 @@ class ItoProcess:
                 f"jumps of {', '.join(map(str, self.jump_columns))} are not simulated; leave them out, or use the "
                 f"calculus"
             )
-        L = square_root(self.correlation())
+        L = square_root(self._regular(self.correlation()))
         rows = [[self.columns[W][i] for W in self.noises] for i in range(len(self.states))]
         B = (sp.Matrix(rows) * L) if self.noises else sp.zeros(len(self.states), 1)
         keep = [j for j in range(B.shape[1]) if any(B[i, j] != 0 for i in range(B.shape[0]))] or [0]
@@ -368,12 +368,18 @@ class ItoProcess:
         from sojourn.processes.ito.exact_square_root import ExactSquareRoot, form
 
         coefficients = self.coefficients()
+        values = {n: float(v) if isinstance(v, sp.Expr) and v.is_number else v for n, v in self.values.items()}
+        numbers = {s: values[s.name] for s in self.given() if isinstance(values[s.name], (int, float))}
         start: dict[str, Any] = {}
         for symbol, value in zip(self.states, self.starts or (), strict=False):
-            value = self.values.get(value.name, value) if isinstance(value, sp.Symbol) else value
-            start[symbol.name] = float(value) if isinstance(value, sp.Expr) and value.is_number else value
+            value = values.get(value.name, value) if isinstance(value, sp.Symbol) else value.subs(numbers)
+            if isinstance(value, sp.Expr) and value.is_number:
+                if not (value.is_real and value.is_finite):
+                    raise InputError(f"the initial {symbol} = {value} is not a finite real number")
+                value = float(value)
+            start[symbol.name] = value
         make = ExactSquareRoot if scheme == "exact" and form(coefficients) else Discretised
-        return make(coefficients, dict(self.values), start, dt=dt, scheme=scheme, **options)
+        return make(coefficients, values, start, dt=dt, scheme=scheme, **options)
 
     # ------------------------------------------------------------------------------------------------------- private
 
@@ -414,9 +420,23 @@ class ItoProcess:
         if len(listed) != len(self.states):
             raise InputError(f"{what} has {len(listed)} entries; {len(self.states)} states need {len(self.states)}")
         try:
-            return tuple(sp.sympify(v, strict=True) for v in listed)
-        except sp.SympifyError:
-            raise InputError(f"{what}={value!r} is not an expression in symbols and numbers") from None
+            found = tuple(sp.sympify(v, strict=True) for v in listed)
+        except (sp.SympifyError, ValueError, TypeError):
+            found = (None,)
+        if not all(isinstance(e, sp.Expr) for e in found):
+            raise InputError(f"{what}={value!r} is not an expression in symbols and numbers")
+        return found
+
+    def _regular(self, correlation: sp.Matrix) -> sp.Matrix:
+        """The correlations; in numbers where these make them singular, and a root in symbols would divide by 0."""
+        import numpy as np
+
+        numbers = {s: v for s, v in self.given().items() if isinstance(v, (int, float))}
+        known = correlation.subs(numbers)
+        if not correlation.free_symbols or known.free_symbols:
+            return correlation
+        lowest = np.linalg.eigvalsh(np.array(known.tolist(), dtype=float)).min()
+        return known if lowest < 1e-9 else correlation
 
     def _shown(self, vector: tuple[sp.Expr, ...]) -> Any:
         return vector[0] if self.scalar else sp.Matrix(vector)

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
-
-import sympy as sp
 
 from sojourn.calculus.process import ItoProcess
 from sojourn.errors import InputError
@@ -21,7 +18,6 @@ from sojourn.multilevel.ladder import Ladder
 from sojourn.multilevel.payoff import payoff
 from sojourn.multilevel.report import report
 from sojourn.noise import Noise
-from sojourn.processes.ito.discretised import Discretised
 from sojourn.processes.ito.schemes import find
 
 BIAS_SHARE = 0.25
@@ -80,7 +76,7 @@ def expectation(
     start = process.discretise(T, scheme)
     f = payoff(f, process, T, bounds)
     interval = CentralLimit(confidence) if bounds is None else EmpiricalBernstein(confidence, f.range)
-    ladder = Ladder(_with_numbers(start, process), T, f, Noise(seed), interval)
+    ladder = Ladder(start, T, f, Noise(seed), interval)
     ladder.find_start(max_cost)
     settled = False
     while True:
@@ -124,33 +120,20 @@ def _check_scheme(scheme: str) -> None:
 
 
 def _valued(process: Any) -> ItoProcess:
-    """The process, once it is known that nothing in it lacks a number."""
+    """The process with a plain number for every parameter."""
     if not isinstance(process, ItoProcess):
         raise InputError(f"process is {type(process).__name__}; expectation needs an ItoProcess")
     if process.starts is None:
         raise InputError("the process has no initial value; give one: ItoProcess(..., initial=...)")
+    numbers = {}
     for symbol in process.parameters:
         if symbol.name not in process.values:
             raise InputError(f"{symbol} has no value; give it one, such as X({symbol}=1.0)")
         try:
-            float(process.values[symbol.name])
+            numbers[symbol.name] = float(process.values[symbol.name])
         except (TypeError, ValueError):
             raise InputError(f"{symbol} is not one number; expectation needs one, such as X({symbol}=1.0)") from None
-    return process
-
-
-def _with_numbers(start: Discretised, process: ItoProcess) -> Discretised:
-    """The same with plain numbers for parameters and initial values, which may be expressions in parameters."""
-    numbers = {symbol: float(value) for symbol, value in process.given().items()}
-    places = {symbol: sp.Float(value) for symbol, value in numbers.items()}
-    begins: dict[str, Any] = {
-        s.name: e.xreplace(places) for s, e in zip(process.states, process.starts or (), strict=True)
-    }
-    return replace(
-        start,
-        parameters={symbol.name: value for symbol, value in numbers.items()},
-        start={s: float(e) for s, e in begins.items()},
-    )
+    return process(**numbers)
 
 
 def _afford(ladder: Ladder, half_width: float, tolerance: float, max_cost: float) -> None:

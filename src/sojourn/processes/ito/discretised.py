@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import sympy as sp
 import torch
 
@@ -63,6 +65,7 @@ class Discretised(Process):
                 raise InputError(
                     f"the SDE depends on {symbol}, which has no value; give it one, such as X({symbol}=1.0)"
                 )
+            _check_parameter(symbol.name, self.parameters[symbol.name])
         self.method.check(self.coefficients)
         if self.substeps > 1 and self.method.kind == "WV":
             raise InputError(f"scheme={self.scheme!r} is right in law only and cannot follow a path; use substeps=1")
@@ -75,7 +78,7 @@ class Discretised(Process):
     @cached_property
     def program(self) -> Program:
         """The step in symbols."""
-        return _program(self.scheme, self.coefficients)
+        return _program(self.method, self.coefficients)
 
     @cached_property
     def levy_terms(self) -> int:
@@ -99,7 +102,7 @@ class Discretised(Process):
     def step(self, state: State, t: int, noise: Noise) -> State:
         x = [state[symbol.name] for symbol in self.coefficients.states]
         dtype, device = x[0].dtype, x[0].device
-        p = [torch.as_tensor(self.parameters[s.name], dtype=dtype, device=device) for s in self.coefficients.parameters]
+        p = [self._parameter(s.name, len(x[0]), dtype, device) for s in self.coefficients.parameters]
         w = self.increments(t, len(x[0]), noise, dtype, device).values
         time = torch.tensor(t * self.dt, dtype=dtype)
         new = torch_step(self.program)(time, torch.tensor(self.dt, dtype=dtype), p, x, w)
@@ -107,6 +110,12 @@ class Discretised(Process):
             symbol.name: torch.as_tensor(value, dtype=dtype).expand(len(x[0]))
             for symbol, value in zip(self.coefficients.states, new, strict=True)
         }
+
+    def _parameter(self, name: str, ensemble: int, dtype: torch.dtype, device: Any) -> torch.Tensor:
+        value = torch.as_tensor(self.parameters[name], dtype=dtype, device=device)
+        if value.ndim and len(value) != ensemble:
+            raise InputError(f"{name} has {len(value)} values for an ensemble of {ensemble}; give one, or one a member")
+        return value
 
     def diagnose(self, state: State, t: int, member: int) -> str:
         """Names a root, logarithm or power that is not real where the path has gone."""
@@ -140,8 +149,8 @@ class Discretised(Process):
         x = [state[symbol.name] for symbol in self.coefficients.states]
         p = [self.parameters[s.name] for s in self.coefficients.parameters]
         if steps and all(value.device.type == "cpu" and not value.requires_grad for value in x) and all(map(_plain, p)):
-            numbers = list(map(float, p))
-            new = advance(self.program, self.levy_terms, x, numbers, t, steps, self.dt, self.substeps, streams(noise))
+            plain = list(map(float, p))
+            new = advance(self.program, self.levy_terms, x, plain, t, steps, self.dt, self.substeps, streams(noise))
             if new is not None:
                 return {symbol.name: value for symbol, value in zip(self.coefficients.states, new, strict=True)}
         return super().advance(state, t, steps, noise)
@@ -192,8 +201,8 @@ def _stream(seed: int, stream: int, name: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def _program(scheme: str, coefficients: Coefficients) -> Program:
-    return record(find(scheme), coefficients)
+def _program(scheme: Scheme, coefficients: Coefficients) -> Program:
+    return record(scheme, coefficients)
 
 
 def _is_root(part: Any) -> bool:
@@ -202,6 +211,14 @@ def _is_root(part: Any) -> bool:
 
 def _sign(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
+
+
+def _check_parameter(name: str, value: Any) -> None:
+    if isinstance(value, torch.Tensor) and value.ndim <= 1:
+        return
+    if isinstance(value, torch.Tensor) or not isinstance(value, (numbers.Real, np.number)):
+        what = f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+        raise InputError(f"{name} is {what}; needed is a number, or a tensor of one number or one a member")
 
 
 def _plain(value: Any) -> bool:

@@ -24,6 +24,7 @@ from sojourn.processes.ito.printing import CodePrinter, names_of
 from sojourn.processes.ito.program import Program
 
 _GRAIN = 400_000  # member-steps worth a thread
+_LARGEST = 256  # normals to a step, beyond which the compiler would take minutes
 _SPACE = 16_384  # bytes of normals, so that they stay in the innermost cache with the states
 _FUNCTIONS = {"abs": "absolute"}  # where the kernel's name is not PyTorch's
 
@@ -39,7 +40,7 @@ def advance(
     substeps: int,
     noise: tuple[Noise, Noise],
 ) -> list[torch.Tensor] | None:
-    """The states, (ensemble,) each on the CPU, after steps t .. t + steps - 1; None if the program cannot be printed.
+    """The states, (ensemble,) each on the CPU, after steps t .. t + steps - 1; None if there is no kernel for it.
 
     Args:
         terms: of the Levy areas' series.
@@ -47,16 +48,16 @@ def advance(
     """
     from sojourn.kernels.normals import TOGETHER
 
-    kernel = _kernel(program, terms)
+    m = program.coefficients.noises
+    more = inc.normals(program.kind, m, terms) - m
+    kernel = _kernel(program, terms) if m + more <= _LARGEST else None
     if kernel is None:
         return None
     ensemble, dtype = len(state[0]), np.dtype(str(state[0].dtype).removeprefix("torch."))
     flat = np.empty((len(state), -(-ensemble // TOGETHER) * TOGETHER), dtype)
     for row, values in zip(flat, state, strict=True):
         row[:ensemble], row[ensemble:] = values.numpy(), values[-1].item()
-    m = program.coefficients.noises
     path, within = noise
-    more = inc.normals(program.kind, m, terms) - m
     group = 4 // math.gcd(4, substeps * m, substeps * more)
     blocks = group * substeps * (m + more) // 4
     if (t + steps) * substeps * max(m, more) // 4 + blocks > 2**32:
@@ -177,11 +178,6 @@ def advance(state, space, p, key, first_member, start, steps, dt, substeps, grou
 
 
 class _Numba(CodePrinter):
-    def number(self, value: float) -> str:
-        if not math.isfinite(value):
-            raise InputError(f"{value} has no form in a kernel")
-        return repr(value)
-
     def power(self, base: str, exponent: sp.Expr) -> str:
         if exponent.is_Integer:
             return f"whole_power({base}, {int(exponent)})"

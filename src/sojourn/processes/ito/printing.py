@@ -5,6 +5,7 @@ Names in the source are our own (x0, p0, v12), so nothing that a user calls a sy
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -28,17 +29,15 @@ _FUNCTIONS = {
     sp.sign: "sign",
     sp.erf: "erf",
 }
+_KINDS = (sp.Symbol, sp.Add, sp.Mul, sp.Pow, sp.Max, sp.Min, sp.Piecewise, sp.Function)
 
 
 class CodePrinter(StrPrinter):
-    """Expressions as Python; a subclass says how numbers, powers, functions and choices read in its library."""
+    """Expressions as Python; a subclass says how powers, functions and choices read in its library."""
 
     def __init__(self, names: dict[sp.Symbol, str]) -> None:
         super().__init__()
         self.names = names
-
-    def number(self, value: float) -> str:
-        return repr(value)
 
     def power(self, base: str, exponent: sp.Expr) -> str:
         raise NotImplementedError
@@ -54,11 +53,10 @@ class CodePrinter(StrPrinter):
 
     def _print(self, expr: Any, **settings: Any) -> str:
         if isinstance(expr, sp.Expr) and expr.is_number:
-            value = complex(expr)
-            if value.imag or value.real != value.real:
-                raise InputError(f"{expr} in an SDE is not a real number")
-            text = self.number(value.real)
-            return f"({text})" if value.real < 0 else text
+            value = _float(expr)
+            return f"({value!r})" if value < 0 else repr(value)
+        if isinstance(expr, sp.Expr) and not isinstance(expr, _KINDS):
+            raise self._unknown(expr)
         return super()._print(expr, **settings)
 
     def _print_Symbol(self, expr: Any) -> str:
@@ -78,7 +76,7 @@ class CodePrinter(StrPrinter):
     def _print_Pow(self, expr: Any, rational: bool = False) -> str:
         base, exponent = expr.args
         if exponent == -1:
-            return f"({self.number(1.0)} / {self._print(base)})"
+            return f"(1.0 / {self._print(base)})"
         return self.power(self._print(base), exponent)
 
     def _print_Max(self, expr: Any) -> str:
@@ -88,22 +86,32 @@ class CodePrinter(StrPrinter):
         return self._fold("minimum", expr)
 
     def _print_Piecewise(self, expr: Any) -> str:
-        *pieces, (last, _) = expr.args
+        *pieces, (last, condition) = expr.args
+        if condition != True and sp.Or(*(c for _, c in expr.args)) != True:  # noqa: E712
+            raise InputError(f"{expr} has no value where no condition holds; end it with (value, True)")
         text = self._print(last)
         for value, condition in reversed(pieces):
             text = self.choose(self._print(condition), self._print(value), text)
         return text
 
-    def _print_Heaviside(self, expr: Any) -> str:  # as the derivative of Max
-        return self._print(sp.Piecewise((1, expr.args[0] > 0), (0, True)))
+    def _print_Heaviside(self, expr: Any) -> str:  # as the derivative of Max: 0 at 0, unless 1 is asked for
+        x, at_zero = expr.args
+        return self._print(sp.Piecewise((1, x >= 0 if at_zero == 1 else x > 0), (0, True)))
+
+    def _print_Not(self, expr: Any) -> str:
+        plain = sp.to_nnf(expr, simplify=False)
+        if isinstance(plain, sp.Not):
+            raise self._unknown(expr)
+        return self._print(plain)
+
+    _print_ITE = _print_Not
 
     def _print_Relational(self, expr: Any) -> str:
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
 
     def _print_Function(self, expr: Any) -> str:
         if expr.func not in _FUNCTIONS:
-            known = ", ".join(sorted(_FUNCTIONS.values()))
-            raise InputError(f"{expr} has no numerical form here; write it with {known}, powers, Max, Min or Piecewise")
+            raise self._unknown(expr)
         return self.call(_FUNCTIONS[expr.func], *map(self._print, expr.args))
 
     _print_exp = _print_log = _print_Abs = _print_sign = _print_Function
@@ -111,12 +119,26 @@ class CodePrinter(StrPrinter):
     def _print_ExpBase(self, expr: Any) -> str:
         return self._print_Function(expr)
 
+    def _unknown(self, expr: Any) -> InputError:
+        known = ", ".join(sorted(_FUNCTIONS.values()))
+        return InputError(f"{expr} has no numerical form here; write it with {known}, powers, Max, Min or Piecewise")
+
     def _fold(self, name: str, expr: Any) -> str:
         first, *others = sorted(expr.args, key=lambda a: bool(a.is_number))  # a number is never first
         text = self._print(first)
         for argument in others:
             text = self.call(name, text, self._print(argument))
         return text
+
+
+def _float(number: sp.Expr) -> float:
+    try:
+        value = complex(number)
+    except (TypeError, OverflowError):
+        value = complex(math.nan)
+    if value.imag or not math.isfinite(value.real):
+        raise InputError(f"{number} in an SDE is not a finite real number")
+    return value.real
 
 
 class _Torch(CodePrinter):
