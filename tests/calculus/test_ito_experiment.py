@@ -61,6 +61,7 @@ def test_equations_as_text_simulate_as_symbols_do():
         (lambda: Ito(function="log(X-1)"), "at the start"),
         (lambda: Ito(start="Y=1"), "has no X"),
         (lambda: Ito(schemes=("rk4",)), "scheme='rk4'"),
+        (lambda: Ito(schemes=()), "compare one to four"),
         (lambda: Ito(steps=500), "multiple of 512"),
         (lambda: Ito(ensemble=3), "ensemble=3"),
         (lambda: Ito(horizon=-1.0), "horizon=-1.0"),

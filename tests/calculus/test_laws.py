@@ -6,7 +6,7 @@ Tests of samples are Kolmogorov-Smirnov tests that pass unless p < 1e-6, the fal
 import numpy as np
 import pytest
 import sympy as sp
-from scipy import integrate, stats
+from scipy import integrate, linalg, stats
 
 from sojourn.calculus import ItoProcess, brownian
 from sojourn.errors import InputError
@@ -279,6 +279,23 @@ def test_five_states_in_numbers():
 
     V = integrate.solve_ivp(rates, (0, 0.5), np.zeros(25), rtol=1e-10, atol=1e-13).y[:, -1].reshape(5, 5)
     assert frozen.cov == pytest.approx(V, rel=1e-7)
+
+
+@pytest.mark.parametrize(("A", "time"), [([[-1000.0, 1], [0, -1]], 2), ([[-1.0, 1], [0, -2]], 500)])
+def test_stiff_and_long_in_numbers(A, time):
+    """V - e^(At) V e^(A't) with the stationary V of Lyapunov's equation, where exp(-A t) has no number."""
+    A = np.array(A)
+    drift = [A[0, 0] * x + A[0, 1] * y, A[1, 0] * x + A[1, 1] * y]
+    frozen = ItoProcess([x, y], drift, {W: [1, 1]}, initial=[0, 0]).law(time).frozen()
+    V, flow = linalg.solve_continuous_lyapunov(A, -np.ones((2, 2))), linalg.expm(A * time)
+    assert frozen.cov == pytest.approx(V - flow @ V @ flow.T, rel=1e-9)
+
+
+def test_a_singular_law_has_no_density():
+    law = ItoProcess([x, y], [-x, -x], {W: [1, 1]}, initial=[0, 0]).law(2)
+    for ask in (lambda: law.density, lambda: law.score):
+        with pytest.raises(InputError, match="is singular, so the law has no density"):
+            ask()
 
 
 # ------------------------------------------------------------------------------------------------- numbers and refusals

@@ -13,6 +13,7 @@ import sympy as sp
 
 from sojourn.calculus.exponential import exponential
 from sojourn.calculus.integrals import definite
+from sojourn.errors import InputError
 
 Number = Callable[[Any], float]
 
@@ -260,11 +261,18 @@ class GaussianVector:
         return self._integral(lambda F, s: F * self._at(self.S, s) * F.T).applyfunc(_short)
 
     def density(self, x: Any) -> sp.Expr:
-        V, y = self.variance, sp.Matrix(x) - self.mean
+        V, y = self._regular, sp.Matrix(x) - self.mean
         return sp.exp(-(y.T * _inverse(V) * y)[0] / 2) / sp.sqrt((2 * sp.pi) ** len(y) * _det(V))
 
     def score(self, x: Any) -> sp.Matrix:
-        return -_inverse(self.variance) * (sp.Matrix(x) - self.mean)
+        return -_inverse(self._regular) * (sp.Matrix(x) - self.mean)
+
+    @property
+    def _regular(self) -> sp.Matrix:
+        """The covariance matrix, which has an inverse."""
+        if sp.expand(_det(self.variance)) == 0:
+            raise InputError(f"the covariance {self.variance.tolist()} is singular, so the law has no density")
+        return self.variance
 
     def frozen(self, number: Number) -> Any:
         from scipy import stats
@@ -285,9 +293,13 @@ class GaussianVector:
         d, t = self.A.shape[0], number(self.t)
         A, c, S = floats(self.A), floats(self.c), floats(self.S)
         affine = expm(np.block([[A, c], [np.zeros((1, d + 1))]]) * t)
-        block = expm(np.block([[-A, S], [np.zeros((d, d)), A.T]]) * t)
+        # the matrix holds exp(-A h) too: over a step that it does not make large, which is then doubled
+        doublings = max(0, int(np.ceil(np.log2(max(1e-300, np.linalg.norm(A) * t)))))
+        block = expm(np.block([[-A, S], [np.zeros((d, d)), A.T]]) * (t / 2**doublings))
         flow = block[d:, d:].T
         V = flow @ block[:d, d:]
+        for _ in range(doublings):
+            V, flow = V + flow @ V @ flow.T, flow @ flow
         return affine[:d, :d] @ floats(self.start)[:, 0] + affine[:d, d], (V + V.T) / 2
 
     def _at(self, M: sp.ImmutableMatrix, s: sp.Symbol) -> sp.Matrix:

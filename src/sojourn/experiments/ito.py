@@ -69,6 +69,8 @@ class Ito(Experiment):
             raise InputError(f"ensemble={self.ensemble} is too few for an interval; use {10 * _BATCHES} or more")
         if not 0 < self.horizon < float("inf"):
             raise InputError(f"horizon={self.horizon} is not a positive time")
+        if not 1 <= len(self.schemes) <= 4:
+            raise InputError(f"schemes={self.schemes} are {len(self.schemes)}; compare one to four")
         Noise(self.seed)
         self.derive()
 
