@@ -42,7 +42,7 @@ try:
 except ImportError:
     torchsde = None
 
-PATHS, STEPS, OURS, DT = 100_000, 100, 1000, 0.01  # the kernel takes more steps, for its clock's sake
+PATHS, STEPS, FEW, DT = 100_000, 1000, 100, 0.01  # programs that are slow take FEW steps
 THETA, MU, SIGMA, START = 1.5, 0.3, 0.4, 1.0
 
 # ----------------------------------------------------------------------------------------------------- Sojourn
@@ -59,7 +59,7 @@ MODELS = {
 }
 
 
-def sojourn(model, dtype="float32", advance=None, steps=OURS):
+def sojourn(model, dtype="float32", advance=None, steps=STEPS):
     """A function run(steps) -> final values of the first state."""
     process, noise = MODELS[model].discretise(DT, dtype=dtype), Noise(1)
     state = process.initial(PATHS, noise)
@@ -91,7 +91,7 @@ def _draw(space, rounds, stream):
 def pytorch():
     """Euler-Maruyama in PyTorch, an operation at a time."""
     value = torch.full((PATHS,), START)
-    for _ in range(STEPS):
+    for _ in range(FEW):
         value = value + THETA * (MU - value) * DT + SIGMA * DT**0.5 * torch.randn(PATHS)
     return value
 
@@ -115,26 +115,26 @@ def diffrax_one_vector():
     def run(key):
         motion = diffrax.UnsafeBrownianPath(shape=(PATHS,), key=key)
         return _diffrax(
-            lambda t, z, _: lineax.DiagonalLinearOperator(jnp.full(PATHS, SIGMA)), motion, jnp.full(PATHS, START)
+            lambda t, z, _: lineax.DiagonalLinearOperator(jnp.full(PATHS, SIGMA)), motion, jnp.full(PATHS, START), STEPS
         )
 
     return _jitted(run, jax.random.key(0))
 
 
-def diffrax_vmap(motion, paths):
+def diffrax_vmap(motion, paths, steps):
     """diffrax: one path's solution, vectorised over paths by vmap."""
 
     def run(key):
-        return _diffrax(lambda t, z, _: SIGMA, motion(key), jnp.array(START))
+        return _diffrax(lambda t, z, _: SIGMA, motion(key), jnp.array(START), steps)
 
     return _jitted(jax.vmap(run), jax.random.split(jax.random.key(0), paths))
 
 
-def _diffrax(diffusion, motion, start):
+def _diffrax(diffusion, motion, start, steps):
     drift = diffrax.ODETerm(lambda t, z, _: THETA * (MU - z))
     terms = diffrax.MultiTerm(drift, diffrax.ControlTerm(diffusion, motion))
-    options = {"adjoint": diffrax.DirectAdjoint(), "max_steps": STEPS + 1}
-    return diffrax.diffeqsolve(terms, diffrax.Euler(), 0.0, STEPS * DT, DT, start, **options).ys[0]
+    options = {"adjoint": diffrax.DirectAdjoint(), "max_steps": steps + 1}
+    return diffrax.diffeqsolve(terms, diffrax.Euler(), 0.0, steps * DT, DT, start, **options).ys[0]
 
 
 def _jitted(run, argument):
@@ -154,7 +154,7 @@ def torchsde_euler(motion):
         def g(self, t, z):
             return torch.full_like(z, SIGMA)
 
-    equation, start, times = OrnsteinUhlenbeck(), torch.full((PATHS, 1), START), torch.tensor([0.0, STEPS * DT])
+    equation, start, times = OrnsteinUhlenbeck(), torch.full((PATHS, 1), START), torch.tensor([0.0, FEW * DT])
 
     @torch.no_grad()
     def run():
@@ -168,21 +168,21 @@ def torchsde_euler(motion):
 
 def contestants():
     """(key, what is shown, path-steps of a run, the run or None where the peer is missing)."""
-    ours = PATHS * OURS
+    ours = PATHS * STEPS
     yield "ou", "Sojourn, Ornstein-Uhlenbeck, float32", ours, sojourn("ou")
     yield "ou64", "Sojourn, Ornstein-Uhlenbeck, float64", ours, sojourn("ou", "float64")
     yield "cir", "Sojourn, Cox-Ingersoll-Ross, float32", ours, sojourn("cir")
     yield "heston", "Sojourn, Heston, two states, correlated, float32", ours, sojourn("heston")
-    shown, peers = "{}, Ornstein-Uhlenbeck, float32", PATHS * STEPS
-    step = sojourn("ou", advance=Process.advance, steps=STEPS // 5)
-    yield "step", shown.format("Sojourn, `step` in PyTorch"), peers // 5, step
-    yield "scan", shown.format("JAX, a jitted scan"), peers, jax_scan() if jax else None
-    yield "vector", shown.format("diffrax, one vector, unsafe path"), peers, diffrax_one_vector() if jax else None
-    unsafe = diffrax_vmap(lambda key: diffrax.UnsafeBrownianPath(shape=(), key=key), PATHS) if jax else None
-    yield "vmap", shown.format("diffrax, vmap over paths, unsafe path"), peers, unsafe
-    paths, end = PATHS // 10, STEPS * DT
-    tree = diffrax_vmap(lambda key: diffrax.VirtualBrownianTree(0.0, end, DT / 2, (), key), paths) if jax else None
-    yield "tree", shown.format("diffrax, vmap over paths, Brownian tree"), paths * STEPS, tree
+    shown, peers = "{}, Ornstein-Uhlenbeck, float32", PATHS * FEW
+    step = sojourn("ou", advance=Process.advance, steps=FEW)
+    yield "step", shown.format("Sojourn, `step` in PyTorch"), peers, step
+    yield "scan", shown.format("JAX, a jitted scan"), ours, jax_scan() if jax else None
+    yield "vector", shown.format("diffrax, one vector, unsafe path"), ours, diffrax_one_vector() if jax else None
+    unsafe = diffrax_vmap(lambda key: diffrax.UnsafeBrownianPath(shape=(), key=key), PATHS, STEPS) if jax else None
+    yield "vmap", shown.format("diffrax, vmap over paths, unsafe path"), ours, unsafe
+    paths, end = PATHS // 10, FEW * DT
+    tree = diffrax_vmap(lambda key: diffrax.VirtualBrownianTree(0.0, end, DT / 2, (), key), paths, FEW) if jax else None
+    yield "tree", shown.format("diffrax, vmap over paths, Brownian tree"), paths * FEW, tree
     zero = torch.zeros(PATHS, 1)
     path = torchsde_euler(lambda: torchsde.BrownianPath(t0=0.0, w0=zero)) if torchsde else None
     yield "path", shown.format("torchsde, Brownian path"), peers, path
