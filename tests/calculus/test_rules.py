@@ -476,6 +476,7 @@ def test_sums_along_paths_converge_to_f(f):
         (lambda: GBM.of("S**2"), "'S**2' is not an expression"),
         (lambda: product(HESTON, GBM), "the process has the states S, V; say of which with X.of(S)"),
         (lambda: product(GBM, CEV), "both processes call a state S, with different equations; rename one"),
+        (lambda: product(GBM(mu=1), ItoProcess(x, mu * x, {W: 1})(mu=2)), "mu is 1 in one process and 2 in the other"),
         (lambda: GBM.of(S) * S, "S is no constant"),
         (lambda: ito(W**2).as_process(), "W**2 has no single inverse in W"),
         (lambda: OU.of(t + x**2).as_process(), "has no single inverse in x"),

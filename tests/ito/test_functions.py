@@ -221,6 +221,10 @@ def bad(**changes):
         ({"dtype": "float16"}, "dtype='float16' is not float64 or float32"),
         ({"scheme": "magic"}, "scheme='magic' is not known"),
         ({"start": 1.0}, r"start has shape \(\); needed is \(d,\) or \(ensemble, d\)"),
+        ({"start": "abc"}, "start='abc' is not numbers"),
+        ({"start": []}, r"start has shape \(0,\)"),
+        ({"drift": 3}, "drift=3 is not a function of t and x"),
+        ({"noise": "general", "diffusion": lambda t, x: x[:, :, None][:, :, :0]}, "needed is one noise or more"),
         ({"start": torch.zeros(3, 2)}, "start has 3 members; the ensemble has 100"),
         (
             {"scheme": "milstein", "diffusion": lambda t, x: x.flip(1)},

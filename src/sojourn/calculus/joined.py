@@ -15,13 +15,18 @@ def joined(X: ItoProcess, Y: ItoProcess) -> ItoProcess:
     """One process with the states of both, which may share some of them.
 
     Raises:
-        InputError: they give one name to different states.
+        InputError: they give one name to different states, or one parameter different values.
     """
     if X == Y:
         return X
     for i, s in enumerate(Y.states):
         if s in X.states and _row(X, X.states.index(s)) != _row(Y, i):
             raise InputError(f"both processes call a state {s}, with different equations; rename one of them")
+    for name, value in X.values.items():
+        if name in Y.values and Y.values[name] is not value and not _equal(value, Y.values[name]):
+            raise InputError(
+                f"{name} is {value} in one process and {Y.values[name]} in the other; give them symbols of their own"
+            )
     extra = [i for i, s in enumerate(Y.states) if s not in X.states]
     if not extra:
         return X
@@ -66,6 +71,10 @@ def driven_by(noises: list[Any]) -> ItoProcess:
 def noises_in(f: sp.Expr) -> list[Any]:
     """The Brownian motions and Poisson processes in an expression, by name."""
     return sorted((s for s in f.free_symbols if isinstance(s, (Brownian, Poisson))), key=lambda s: s.name)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return not hasattr(one, "shape") and not hasattr(other, "shape") and bool(one == other)
 
 
 def _row(X: ItoProcess, i: int) -> tuple[sp.Expr, dict[Any, sp.Expr]]:

@@ -70,7 +70,10 @@ class SDE(Process):
             raise InputError(f"dtype={self.dtype!r} is not float64 or float32")
         if self.noise not in ("diagonal", "scalar", "general"):
             raise InputError(f"noise={self.noise!r} is not diagonal, scalar or general")
-        if self.first.ndim not in (1, 2):
+        for name in ("drift", "diffusion"):
+            if not callable(getattr(self, name)):
+                raise InputError(f"{name}={getattr(self, name)!r} is not a function of t and x")
+        if self.first.ndim not in (1, 2) or not self.first.shape[-1]:
             raise InputError(f"start has shape {tuple(self.first.shape)}; needed is (d,) or (ensemble, d)")
         if self.substeps > 1 and self.method.kind == "WV":
             raise InputError(f"scheme={self.scheme!r} is right in law only and cannot follow a path; use substeps=1")
@@ -83,7 +86,10 @@ class SDE(Process):
     @cached_property
     def first(self) -> torch.Tensor:
         """`start` as a tensor."""
-        return torch.as_tensor(self.start, dtype=getattr(torch, self.dtype))
+        try:
+            return torch.as_tensor(self.start, dtype=getattr(torch, self.dtype))
+        except (TypeError, ValueError):
+            raise InputError(f"start={self.start!r} is not numbers; needed is (d,) or (ensemble, d) of them") from None
 
     def fields(self) -> dict[str, Field]:
         return {"x": Field(("component",), (self.first.shape[-1],), getattr(torch, self.dtype), "1", "state")}
@@ -120,6 +126,8 @@ class SDE(Process):
             wanted = f"({n}, {d}, m)" if general else f"({n}, {d})"
             kind = f" with noise={self.noise!r}" if name == "diffusion" else ""
             raise InputError(f"{name} returned shape {tuple(value.shape)}; needed is {wanted}{kind}")
+        if not value.numel():
+            raise InputError(f"{name} returned shape {tuple(value.shape)}; needed is one noise or more")
         if value.dtype != x.dtype:
             raise InputError(f"{name} returned {value.dtype}; the state is {x.dtype}: convert one, or choose dtype=...")
         return value
