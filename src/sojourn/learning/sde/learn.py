@@ -1,7 +1,7 @@
 """Drift and diffusion as networks from paths, with intervals from a bootstrap.
 
-The networks minimise -sum log N(x_{k+1}; x_k + a(x_k) h, B B^T(x_k) h), Euler's density, each on blocks of the paths
-drawn with replacement; what is learned is the mean of the networks.
+The networks minimise -sum log N(x_{k+1} - x_k; mean(x_k, h), covariance(x_k, h)), whose moments are right through h^2,
+each on blocks of the paths drawn with replacement; what is learned is the mean of the networks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import xarray as xr
 from scipy.stats import t as student
 
 from sojourn.errors import InputError
-from sojourn.learning.sde.networks import CoefficientNetworks
+from sojourn.learning.sde.likelihoods import normal
+from sojourn.learning.sde.networks import CoefficientNetworks, moments
 from sojourn.learning.sde.one_thread import one_thread
 from sojourn.learning.sde.transitions import Transitions, transitions
 from sojourn.noise import Noise
@@ -81,8 +82,8 @@ class LearnedSDE:
         )
         return (
             f"Drift and diffusion of {', '.join(self.names)} from {self.transitions} transitions, seen for {places}.\n"
-            f"Euler's density adds h/2 L a to the drift a, with frames h = {self.span:.3g} apart and L the generator, "
-            f"which the intervals do not contain."
+            f"The density is normal, with moments right through h^2; with frames h = {self.span:.3g} apart it brings a "
+            f"bias of O(h^2), which the intervals do not contain."
         )
 
     def _every(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -134,11 +135,12 @@ def learn_sde(
     x, step, h = data.x.float(), (data.y - data.x).float(), data.h.float()
     draws = Noise(seed).split("batches")
 
-    def objective(model: torch.nn.Module, t: int) -> torch.Tensor:
+    def objective(model: Any, t: int) -> torch.Tensor:
         rows = (draws.uniform(t, networks, (batch,)) * samples.shape[1]).long()
         which = samples.gather(1, rows)
-        drift, factor = model(x[which])
-        return _minus_log_density(drift, factor, step[which], h[which])
+        mean, covariance = moments(model, x[which], h[which])
+        residual = (step[which] - mean).reshape(-1, step.shape[1])
+        return -normal(residual, covariance.flatten(0, 1)).sum() / batch
 
     train(model, objective, training, stage="SDE", progress=progress)
     model.requires_grad_(False)
@@ -146,17 +148,6 @@ def learn_sde(
     low, high = torch.stack([torch.quantile(column, levels) for column in data.x.T[:, :1_000_000]], 1)
     first = torch.cat([torch.tensor([True]), data.path.diff() != 0])
     return LearnedSDE(model, names, data.x[first].mean(0), low, high, float(data.h.mean()), len(data))
-
-
-def _minus_log_density(drift: torch.Tensor, factor: torch.Tensor, step: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-    """Mean over the batch, summed over networks, but for a constant: |B^-1 (dx - a h)|^2 / (2 h) + log det B."""
-    residual = (step - drift * h[..., None]) / h[..., None].sqrt()
-    if factor.ndim == 3:
-        white, size = residual / factor, torch.log(factor)
-    else:
-        white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)[..., 0]
-        size = torch.log(torch.diagonal(factor, dim1=-2, dim2=-1))
-    return (0.5 * white**2 + size).sum(-1).mean(1).sum()
 
 
 def _bootstrap(data: Transitions, networks: int, noise: Noise) -> torch.Tensor:

@@ -2,6 +2,10 @@
 
 a(x) = A net((x - mean) / spread),    B(x) = s L(net((x - mean) / spread)),    A = s^2 / spread
 L is diagonal, or lower triangular, with softplus on its diagonal; s is the data's root mean square of dx / sqrt(h).
+
+`moments` gives mean and covariance of X_h - x, right through h^2, from values of a and B alone:
+mean = h/2 (a + E a),  covariance = h/2 M (Q + E Q) M^T,  M = 1 + h J/2 + h^2 J^2/8,  Q = B B^T,
+with E the mean over the 2 d points x + a h -+ sqrt(h d) B_j, and J the slope of a between them.
 """
 
 from __future__ import annotations
@@ -51,6 +55,37 @@ class CoefficientNetworks(nn.Module):
         lower = torch.zeros(*raw.shape[:-1], d, d, dtype=raw.dtype, device=raw.device)
         lower[..., row, column] = raw[..., d:] * self.size[row]
         return drift, lower + torch.diag_embed(diagonal)
+
+
+def moments(model: CoefficientNetworks, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean (copies, n, d) and covariance (copies, n, d, d) of X_h - x at x (copies, n, d), for spans h (copies, n).
+
+    They agree with Kessler's expansion (Scandinavian Journal of Statistics 24, 1997),
+    h a + h^2/2 L a and h Q + h^2/2 (J Q + Q J^T + L Q), L the generator, but for O(h^3). The points are those of the
+    cubature rule of degree three (S. Särkkä and A. Solin, Applied Stochastic Differential Equations, 2019, 9.3), and M,
+    exp(h J/2) through second order, has no real zero, so that the covariance is positive.
+    """
+    copies, n, d = x.shape
+    drift, factor = model(x)
+    B = torch.diag_embed(factor) if model.diagonal else factor
+    h = h[..., None]
+    away = (h[..., None] * d).sqrt() * B.mT  # (copies, n, point, d)
+    ahead = (x + drift * h)[:, :, None]
+    points = torch.cat([ahead + away, ahead - away], 2)
+    later, factors = model(points.reshape(copies, -1, d))
+    later = later.reshape(copies, n, 2 * d, d)
+    mean = h / 2 * (drift + later.mean(2))
+    rise = (later[:, :, :d] - later[:, :, d:]).mT / 2  # J B sqrt(h d)
+    if d == 1:
+        z = h[..., None] / 2 * rise / away
+        M = 1 + z + z**2 / 2
+        square = factors.reshape(copies, n, 2) ** 2
+        return mean, h[..., None] / 2 * M**2 * (B**2 + square.mean(2)[..., None, None])
+    z = h[..., None] / 2 * torch.linalg.solve_triangular(away.mT, rise, upper=False, left=False)
+    M = torch.eye(d, dtype=x.dtype) + z + z @ z / 2
+    Bs = (torch.diag_embed(factors) if model.diagonal else factors).reshape(copies, n, 2 * d, d, d)
+    Q = B @ B.mT + (Bs @ Bs.mT).mean(2)
+    return mean, h[..., None] / 2 * M @ Q @ M.mT
 
 
 class _Perceptrons(nn.Module):
