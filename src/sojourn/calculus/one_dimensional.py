@@ -203,7 +203,8 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
         except NotImplementedError:
             return None
     for candidate in found:
-        back = sp.simplify(candidate.subs(y, F))
+        put_back: Any = sp.sympify(candidate).subs(y, F)
+        back = sp.simplify(put_back)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if (
             sp.simplify(sp.expand_log(back - x, force=True)) == 0
             or sp.simplify(sp.powdenest(back - x, force=True)) == 0

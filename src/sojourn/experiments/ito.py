@@ -79,7 +79,7 @@ class Ito(Experiment):
         X = written(self.equation, self.values, self.start)
         f = parse_expression(self.function, X)
         df = X.of(f)
-        places = dict(zip(X.states, X.starts or (), strict=True)) | {X.time: sp.S.Zero} | X.given()
+        places: dict[Any, Any] = dict(zip(X.states, X.starts or (), strict=True)) | {X.time: sp.S.Zero} | X.given()
         first = sp.sympify(f.subs(places))
         if not (first.is_number and first.is_real and first.is_finite):
             raise InputError(f"function={self.function!r} is {first} at the start; choose another start, or values")
@@ -210,7 +210,7 @@ def _slope(dt: np.ndarray, error: np.ndarray) -> float:
 def _value(f: sp.Expr, system: ItoProcess, dataset: Any) -> np.ndarray:
     """f along the paths of X, shape (ensemble, time)."""
     states = system.states[:-1]
-    given = {s: sp.sympify(v) for s, v in system.given().items()}
+    given: dict[Any, Any] = {s: sp.sympify(v) for s, v in system.given().items()}
     columns = [torch.from_numpy(dataset[s.name].values) for s in states]
     time = torch.tensor(dataset["time"].values).expand_as(columns[0])
     return torch_function((*states, system.time), f.subs(given))(*columns, time).numpy()

@@ -22,6 +22,8 @@ from sojourn.processes.ito.program import Program, record
 from sojourn.processes.ito.schemes import find
 from sojourn.processes.ito.schemes.scheme import Scheme
 
+_ROOM = 2**23  # normals drawn at once, which bounds the memory
+
 
 @dataclass(frozen=True)
 class Discretised(Process):
@@ -127,11 +129,13 @@ class Discretised(Process):
             places[symbol] = float(value[member])
         for coefficient in (*c.drift, *(entry for row in c.diffusion for entry in row)):
             for part in sp.preorder_traversal(coefficient):
-                base = part.args[0] if isinstance(part, sp.log) or _is_root(part) else None
-                value = None if base is None else complex(base.subs(places))
-                if value is not None and value.imag == 0 and value.real < 0:
+                if not (isinstance(part, sp.log) or _is_root(part)):
+                    continue
+                base: Any = part.args[0]
+                value = complex(base.subs(places))
+                if value.imag == 0 and value.real < 0:
                     at = ", ".join(f"{s} = {places[s]:.4g}" for s in c.states if base.has(s))
-                    whole = part.subs(base, sp.Symbol(f"Max({base}, 0)"))
+                    whole = part.xreplace({base: sp.Symbol(f"Max({base}, 0)")})
                     # SymPy takes Max(v, 0) of a symbol declared positive for v itself
                     declared = [s.name for s in c.states if base.has(s) and s.is_nonnegative]
                     first = f"declare {' and '.join(declared)} real, not positive, and " if declared else ""
@@ -174,6 +178,15 @@ def brownian_increments(
 ) -> inc.Increments:
     """What step t of `substeps` times h sees of m Brownian motions under a process's noise; each value (ensemble,)."""
     terms = inc.levy_terms(m, h)
+    room = max(1, _ROOM // inc.normals(kind, m, terms))
+    if ensemble > room:
+        parts = [
+            brownian_increments(
+                kind, m, h, substeps, t, min(room, ensemble - first), noise.members(first), dtype, device
+            ).values
+            for first in range(0, ensemble, room)
+        ]
+        return inc.from_values(kind, m, [torch.cat(values) for values in zip(*parts, strict=True)])
     path, within, total = (*streams(noise), None)
     more = inc.normals(kind, m, terms) - m
     for k in range(t * substeps, (t + 1) * substeps):

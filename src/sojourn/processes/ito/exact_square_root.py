@@ -88,7 +88,7 @@ class ExactSquareRoot(Discretised):
         found = form(self.coefficients)
         assert found is not None
         places = {s: sp.Float(float(self.parameters[s.name]), 17) for s in self.coefficients.parameters}
-        k, rate, s = (float(sp.sympify(e).subs(places)) for e in found)
+        k, rate, s = (float(sp.N(e.xreplace(places))) for e in found)
         return k, rate, s
 
 
@@ -121,7 +121,8 @@ def form(coefficients: Coefficients) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     if found := square_root.form(coefficients, 0):
         return found
     x, variable = coefficients.states[0], {*coefficients.states, coefficients.time}
-    s, times = coefficients.diffusion[0][0], sp.expand(coefficients.drift[0] * x)  # a - l x^2
+    s: Any = coefficients.diffusion[0][0]
+    times: Any = sp.expand(coefficients.drift[0] * x)  # a - l x^2
     a, rate = times.subs(x, 0), -times.coeff(x, 2)
     if sp.simplify(times - a + rate * x**2) != 0 or (s.free_symbols | a.free_symbols | rate.free_symbols) & variable:
         return None

@@ -43,10 +43,12 @@ def form(coefficients, i) -> Any:
     """("geometric", m, 0, s) or ("normal", k, l, s) or ("bridge", b, T - t, s) of state i; None if it is none."""
     x, a, row = coefficients.states[i], coefficients.drift[i], coefficients.diffusion[i]
     variable = {*coefficients.states, coefficients.time}
-    slope, rest = sp.diff(a, x), sp.simplify(a - x * sp.diff(a, x))
+    slope: Any = sp.diff(a, x)
+    rest: Any = sp.simplify(a - x * slope)
     additive = not any(b.free_symbols & variable for b in row)
-    if additive and slope != 0:
-        left, end = sp.simplify(-1 / slope), sp.simplify(-rest / slope)
+    if additive and not slope.is_zero:
+        left: Any = sp.simplify(-1 / slope)
+        end: Any = sp.simplify(-rest / slope)
         if sp.simplify(sp.diff(left, coefficients.time)) == -1 and not end.free_symbols & variable:
             return ("bridge", end, left, row) if x not in left.free_symbols else None
     if (slope.free_symbols | rest.free_symbols) & variable:
