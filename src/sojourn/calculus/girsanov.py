@@ -18,6 +18,7 @@ import sympy as sp
 from sojourn.calculus.conditions import deterministic, growth
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.linear import ItoIntegral
+from sojourn.calculus.names import unused
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Mean, Step
@@ -77,7 +78,7 @@ class ChangeOfMeasure:
         from sojourn.calculus.show import forms
 
         own = tuple(Step("", left, right) for left, right in forms(self.process))
-        return (*own, Step("", sp.log(sp.Symbol("Z")), self.exponent))
+        return (*own, Step("", sp.log(sp.Symbol(unused("Z Y", self.process, self.exponent))), self.exponent))
 
     def __repr__(self) -> str:
         from sojourn.calculus.show import text
@@ -124,10 +125,8 @@ def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> Change
     ]
     motions = _under_q(process.noises)
     after = process._with(drift=drifts, diffusion={motions[W]: list(c) for W, c in process.columns.items()})
-    exponent = -sum(
-        (_ito_integral(h, W, process.states, t) for h, W in zip(phi, process.noises, strict=True)), sp.S.Zero
-    )
-    exponent -= _time_integral(square, process.states, t) / 2
+    exponent = -sum((_ito_integral(h, W, process, t) for h, W in zip(phi, process.noises, strict=True)), sp.S.Zero)
+    exponent -= time_integral(square, process, t) / 2
     condition = novikov(square, vector, process, t)
     benes = not condition.proved and _benes(vector, process, t)
     notes = (f"Novikov's condition is {'proved' if condition.proved else 'not proved'}: {condition.reason}",)
@@ -153,8 +152,8 @@ def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> Change
 
 def novikov(square: sp.Expr, theta: list[sp.Expr], process: ItoProcess, t: sp.Symbol) -> Novikov:
     """Novikov's condition for phi . theta = square, proved where theta is deterministic or bounded."""
-    T = sp.Symbol("T", positive=True)
-    condition = sp.Lt(Mean(sp.exp(_time_integral(square, process.states, t, T) / 2)), sp.oo, evaluate=False)
+    T = sp.Symbol(unused("T", process, square), positive=True)
+    condition = sp.Lt(Mean(sp.exp(time_integral(square, process, t, T) / 2)), sp.oo, evaluate=False)
     if all(deterministic(e, process.states, t) for e in theta):
         return Novikov(condition, True, "theta is a bounded function of time alone on every [0, T]")
     if growth(square, process.states, t) == 0:
@@ -193,27 +192,25 @@ def _under_q(noises: tuple[Brownian, ...]) -> dict[Brownian, Brownian]:
     return {W: Brownian(f"{W.name}^Q", tuple(f"{n}^Q" for n in W.family), W.correlations) for W in noises}
 
 
-def _time_integral(e: sp.Expr, states: tuple[sp.Symbol, ...], t: sp.Symbol, end: sp.Symbol | None = None) -> sp.Expr:
-    """int_0^t of a function of time and state."""
+def time_integral(e: sp.Expr, process: ItoProcess, t: sp.Symbol, end: sp.Symbol | None = None) -> sp.Expr:
+    """int_0^t, or to `end`, of a function of time and state along the path."""
     end = t if end is None else end
-    s = sp.Symbol("s", positive=True)
-    along = _along(e, states, t, s)
-    if e.free_symbols & set(states):
+    if e.free_symbols & set(process.states):
+        along, s = _along(e, process, t)
         return sp.Integral(along, (s, 0, end))
-    if not e.has(t):
-        return e * end
-    return definite(along, s, 0, end)
+    return definite(e, t, 0, end) if e.has(t) else e * end
 
 
-def _ito_integral(e: sp.Expr, W: Brownian, states: tuple[sp.Symbol, ...], t: sp.Symbol) -> sp.Expr:
+def _ito_integral(e: sp.Expr, W: Brownian, process: ItoProcess, t: sp.Symbol) -> sp.Expr:
     """int_0^t of a function of time and state against dW."""
-    s = sp.Symbol("s", positive=True)
-    return ItoIntegral(_along(e, states, t, s), s, t, W)
+    along, s = _along(e, process, t)
+    return ItoIntegral(along, s, t, W)
 
 
-def _along(e: Any, states: tuple[sp.Symbol, ...], t: sp.Symbol, s: sp.Symbol) -> sp.Expr:
-    """The function at the time s of a path."""
-    return e.xreplace({t: s} | {x: sp.Function(x.name, real=True)(s) for x in states})
+def _along(e: Any, process: ItoProcess, t: sp.Symbol) -> tuple[sp.Expr, sp.Symbol]:
+    """The function at the time s of a path, and s, whose name is no symbol's of the process or the function."""
+    s = sp.Symbol(unused("s r", process, e), positive=True)
+    return e.xreplace({t: s} | {x: sp.Function(x.name, real=True)(s) for x in process.states}), s
 
 
 def _steps(

@@ -16,7 +16,8 @@ import sympy as sp
 
 from sojourn.calculus.conditions import deterministic, exponential_polynomial, growth
 from sojourn.calculus.differential import Differential, chain, covariation
-from sojourn.calculus.girsanov import _time_integral
+from sojourn.calculus.girsanov import time_integral
+from sojourn.calculus.names import unused
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Derived, Form, Step
 from sojourn.errors import InputError
@@ -92,13 +93,13 @@ def doleans_dade(process: ItoProcess | Differential) -> Derived:
     places: Any = {t: 0} | dict(zip(states, starts or (), strict=False))
     begin = X.value.subs(places) if starts else sp.Symbol(f"{X.value}_0", real=True)
     rate = covariation(X, X).value
-    bracket = _time_integral(rate, states, t)
+    bracket = time_integral(rate, X.process, t)
     value = sp.exp(X.value - begin - bracket / 2)
     for N, c in X.jumps.items():
         if c.free_symbols & {*states, t} or N.mark in c.free_symbols:
             raise InputError(f"jumps of {N} have the size {c}, which is not fixed; only fixed sizes have a closed form")
         value *= (1 + c) ** N * sp.exp(-c * N)
-    Z = sp.Symbol("Z", positive=True)
+    Z = sp.Symbol(unused("Z Y", X.process), positive=True)
     steps = (
         *covariation(X, X).steps,
         Step("the quadratic variation of the continuous part", sp.Symbol("[X]"), bracket),
