@@ -11,7 +11,9 @@ from sojourn.calculus import ItoProcess, StratonovichProcess, brownian, isometry
 from sojourn.calculus.differential import covariation, product, quotient
 from sojourn.calculus.isometry import brownian_mean
 from sojourn.calculus.joined import driven_by, joined, noises_in
+from sojourn.calculus.linear import ItoIntegral
 from sojourn.calculus.martingales import doleans_dade, martingale_test
+from sojourn.calculus.show import derivation
 
 t, T, S, R, V, x0 = symbols("t T S R V x_0", positive=True)
 a, b, c, r, u, beta = symbols("a b c r u beta", positive=True)
@@ -314,6 +316,14 @@ def test_a_stratonovich_process_may_be_declared():
     assert X.of(x**2 + y**2).diffusion == {}
 
 
+def test_jumps_are_not_converted():
+    """Only the products with dW are Stratonovich's."""
+    assert repr(ItoProcess(x, 0, {W: x}, jumps={N: x}).to_stratonovich()) == "dx = -x/2 dt + x ∘ dW + x dN"
+    steps = derivation(ItoProcess(x, 0, {W: x}, jumps={N: x}).to_stratonovich().of(x**2))
+    assert "d(x²) = 2 x ∘ dxᶜ + Δ f dN" in steps
+    assert "d(x²) = -x² dt + 2 x² ∘ dW + 3 x² dN" in steps
+
+
 @pytest.mark.parametrize("X", [GBM, OU, CIR, HESTON, LOGISTIC])
 def test_the_stratonovich_drift_is_that_of_independent_noise(X):
     """`Coefficients` folds the correlations into B first and differentiates after."""
@@ -408,6 +418,23 @@ def test_the_density_of_girsanov_is_a_martingale_and_moves_the_drift():
     assert change.motions[W1].correlation(change.motions[W2]) == rho
 
 
+def test_bound_variables_capture_no_symbol_of_the_process():
+    """A parameter s and a state s: the variable of the integrals has another name."""
+    s = symbols("s", positive=True)
+    X = ItoProcess(x, 0, {W: s * t}, initial=0)
+    assert X.doleans_dade() == exp(x - s**2 * t**3 / 6)
+    change = X.girsanov({W: s * t})
+    (noise,) = change.exponent.find(ItoIntegral)
+    assert same(change.exponent + noise, -(s**2) * t**3 / 6)
+    assert repr(change) == "dx = -s² t² dt + s t dW^Q; log(Z) = -s² t³/6 - ∫[0, t] r s dW(r)"
+    assert repr(ItoProcess(x, 0, {W: s * x}, initial=0).doleans_dade()) == "exp(x - ½ ∫[0, t] s² x(r)² dr)"
+    assert repr(ItoProcess(s, 0, {W: r * s}, initial=1).doleans_dade()) == "exp(s - 1 - ½ ∫[0, t] r² s(s′)² ds′)"
+    assert same(
+        ItoProcess(x, 0, {W: T}).girsanov({W: T}).novikov.condition.lhs.args[0],
+        exp(T**2 * symbols("T'", positive=True) / 2),
+    )
+
+
 def test_girsanov_of_the_textbooks():
     risk_neutral = GBM.girsanov({W1: (mu - r) / sigma})  # Shreve II, 5.2
     assert same(risk_neutral.process.drift, r * S)
@@ -483,6 +510,8 @@ def test_sums_along_paths_converge_to_f(f):
         (lambda: HESTON.of(S).as_process(), "the coefficients of d(S) depend on more than its value"),
         (lambda: table(S), "S is no Brownian motion or Poisson process"),
         (lambda: isometry({S: 1}), "S is no Brownian motion"),
+        (lambda: isometry(W), "W does not say against which motion it stands; write {W: W}"),
+        (lambda: isometry({W: t}, until=-1), "until=-1 is no time after 0; give T >= 0"),
         (lambda: GBM.girsanov({B: 1}), "theta names B, which does not drive the process; its Brownian motions are W1"),
         (lambda: GBM.girsanov(1), "theta=1 does not say of which motion; write {W: 1}"),
         (lambda: HESTON.is_martingale(), "the process has the states S, V; name one"),

@@ -32,18 +32,18 @@ def chain_steps(found: Differential) -> tuple[Step, ...]:
 
     # the rule, with names for the derivatives; then with the derivatives
     value = dict(names)
-    continuous = {s: _continuous(process, s) for s in inside}
+    continuous = {s: continuous_part(process, s) for s in inside}
     rule: list[tuple[Any, Any]] = [(Partial("f", t), t)] if f.has(t) else []
     rule += [(Partial("f", s), continuous[s]) for s in inside]
     rule += [
         (Partial("f", s, v) * (sp.Rational(1, 2) if s == v else 1), (continuous[s], continuous[v])) for s, v in pairs
     ]
     rule = [(c, d) for c, d in rule if c.subs(value) != 0]
-    jumps: list[tuple[Any, Any]] = [(_jump_name(process, N, inside), N) for N in found.jumps]
+    jumps: list[tuple[Any, Any]] = [(jump_name(process, N, inside), N) for N in found.jumps]
     title = "Ito's formula with jumps" if found.jumps else "Ito's formula"
     steps.append(Step(title, left, Form.of(rule + jumps, moving)))
     steps.append(Step("with the derivatives", left, Form.of([(c.subs(value), d) for c, d in rule + jumps], moving)))
-    steps += [Step("the jump of f", _jump_name(process, N, inside), size) for N, size in found.jumps.items()]
+    steps += [Step("the jump of f", jump_name(process, N, inside), size) for N, size in found.jumps.items()]
 
     # squares and products by the table
     covariance = process.covariance()
@@ -163,7 +163,7 @@ def _moves(process: ItoProcess, s: sp.Symbol, v: sp.Symbol) -> bool:
     return process.covariance()[i, k] != 0
 
 
-def _continuous(process: ItoProcess, s: sp.Symbol) -> Any:
+def continuous_part(process: ItoProcess, s: sp.Symbol) -> Any:
     """The symbol of the state's continuous part: the state itself where it does not jump."""
     i = process.states.index(s)
     jumps = any(column[i] != 0 for column in process.jump_columns.values())
@@ -183,5 +183,5 @@ def _own_form(process: ItoProcess, s: sp.Symbol, t: sp.Symbol) -> Any:
     return Form.of(terms, process.states)
 
 
-def _jump_name(process: ItoProcess, N: Poisson, inside: list[sp.Symbol]) -> sp.Symbol:
+def jump_name(process: ItoProcess, N: Poisson, inside: list[sp.Symbol]) -> sp.Symbol:
     return sp.Symbol("Delta f") if len(process.jump_columns) == 1 else sp.Symbol(f"Delta_{N.name} f")

@@ -36,9 +36,12 @@ def isometry(
     close; of other integrands the mean is named, E[...].
 
     Raises:
-        InputError: an integrand does not stand against a Brownian motion.
+        InputError: an integrand does not stand against a Brownian motion, or T is negative.
     """
     h = g if h is None else h
+    for side in (g, h):
+        if not isinstance(side, Mapping):
+            raise InputError(f"{side!r} does not say against which motion it stands; write {{W: {side!r}}}")
     for W in (*g, *h):
         if not isinstance(W, Brownian):
             raise InputError(f"{W!r} is no Brownian motion; write the integrand as {{W: g}} with W = brownian('W')")
@@ -51,6 +54,8 @@ def isometry(
     t = found.pop() if found else sp.Symbol("t", positive=True)
     states = set() if process is None else set(process.states)
     T = sp.Symbol("T", positive=True) if until is None else sp.sympify(until)
+    if T.is_extended_negative or T.is_extended_real is False:
+        raise InputError(f"until={until} is no time after 0; give T >= 0, a number or a symbol")
     steps, total = [], sp.S.Zero
     for W, a in left.items():
         for V, b in right.items():

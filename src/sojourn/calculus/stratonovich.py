@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from sojourn.calculus.derive import continuous_part, jump_name
 from sojourn.calculus.differential import Differential, chain
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
@@ -185,10 +186,13 @@ def _ordinary_chain(process: StratonovichProcess, f: Any) -> StratonovichDiffere
     inside = [s for s in c.states if f.has(s)]
     left = Form.of([(1, f)], c.states)
     named = [(Partial("f", time), time)] if f.has(time) else []
-    named += [(Partial("f", s), s) for s in inside]
+    named += [(Partial("f", s), continuous_part(c, s)) for s in inside]
+    leaps = [(jump_name(c, N, inside), N) for N, e in jumps.items() if e != 0]
     value = {Partial("f", s): sp.diff(f, s) for s in (*inside, time)}
-    steps = [Step("the ordinary chain rule", left, Form.of(named, c.states, stratonovich=True))]
-    steps.append(Step("", left, Form.of([(value[p], d) for p, d in named], c.states, stratonovich=True)))
+    steps = [Step("the ordinary chain rule", left, Form.of(named + leaps, c.states, stratonovich=True))]
+    put = [(value[p], d) for p, d in named]
+    steps.append(Step("", left, Form.of(put + leaps, c.states, stratonovich=True)))
+    steps += [Step("the jump of f", name, jumps[N]) for name, N in leaps]
     found = StratonovichDifferential(
         f,
         tidy(sp.diff(f, time) + along(c.drifts)),

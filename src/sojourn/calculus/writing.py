@@ -248,7 +248,7 @@ class Writer(Printer):
             negative = _negative(c)
             c = -c if negative else c
             parts = [] if c == 1 else [self._factor(c, False)]
-            if form.stratonovich and not any(isinstance(d, Form) or d.name == "t" for d in ds):
+            if form.stratonovich and not any(isinstance(d, (Form, Poisson)) or d.name == "t" for d in ds):
                 parts.append(self.circle)
             counted = {d: ds.count(d) for d in ds}
             parts += [self._d(d, n, c == 1 and not negative) for d, n in counted.items()]
