@@ -211,3 +211,12 @@ def test_a_brownian_path_is_the_same_whatever_a_scheme_needs():
         for kind in ("WZ", "WA", "WV") if substeps == 1 else ("WZ", "WA"):
             for mine, other in zip(path, draw(kind, dtype=torch.float64, device="cpu").W, strict=True):
                 assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("kind", ["W", "WA"])
+def test_a_large_ensemble_is_drawn_in_pieces(kind, monkeypatch):
+    draw = partial(brownian_increments, kind, 2, 0.1, 2, 5, 50, Noise(3).members(7), torch.float64, "cpu")
+    whole = draw().values
+    monkeypatch.setattr("sojourn.processes.ito.discretised._ROOM", 60)
+    for mine, other in zip(draw().values, whole, strict=True):
+        assert torch.equal(mine, other)

@@ -243,6 +243,13 @@ def test_areas_of_too_many_terms_go_through_step():
     assert distance(process.advance(state, 0, 1, noise), process.step(state, 0, noise)) == 0
 
 
+def test_a_program_of_too_many_statements_goes_through_step(monkeypatch):
+    monkeypatch.setattr("sojourn.processes.ito.numba_source._LONGEST", 0)
+    process, noise = processes()["geometric"].discretise(0.1), Noise(2)
+    state = process.initial(3, noise)
+    assert distance(process.advance(state, 0, 2, noise), by_steps(process, state, 0, 2, noise)) == 0
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [

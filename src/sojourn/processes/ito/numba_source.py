@@ -24,7 +24,8 @@ from sojourn.processes.ito.printing import CodePrinter, names_of
 from sojourn.processes.ito.program import Program
 
 _GRAIN = 400_000  # member-steps worth a thread
-_LARGEST = 256  # normals to a step, beyond which the compiler would take minutes
+_LARGEST = 256  # normals to a step, and
+_LONGEST = 1000  # statements in it, beyond which the compiler would take minutes
 _SPACE = 16_384  # bytes of normals, so that they stay in the innermost cache with the states
 _FUNCTIONS = {"abs": "absolute"}  # where the kernel's name is not PyTorch's
 
@@ -50,7 +51,8 @@ def advance(
 
     m = program.coefficients.noises
     more = inc.normals(program.kind, m, terms) - m
-    kernel = _kernel(program, terms) if m + more <= _LARGEST else None
+    short = m + more <= _LARGEST and len(program.statements) <= _LONGEST
+    kernel = _kernel(program, terms) if short else None
     if kernel is None:
         return None
     ensemble, dtype = len(state[0]), np.dtype(str(state[0].dtype).removeprefix("torch."))
