@@ -181,21 +181,23 @@ def _ito(arguments: list[str]) -> None:
     of, rest = _option(arguments, "--of")
     generator, rest = _option(rest, "--generator")
     kind, rest = _option(rest, "--format")
+    if unknown := next((a for a in rest if a.startswith("--")), None):
+        raise InputError(f"ito has no option {unknown.split('=')[0]}; there are --of, --generator and --format")
     if len(rest) != 1 or rest[0].startswith("-"):
         raise InputError(
             f"ito takes one equation between quotation marks, and {' '.join(rest) or 'nothing'!r} was given"
         )
     if of is not None and generator is not None:
         raise InputError("ito takes --of or --generator, not both; call it twice")
-    from sojourn.calculus.text import parse_expression, parse_process
+    from sojourn.calculus.text import parse_function, parse_process
     from sojourn.view.derivation import derivation, glance, source
 
     process = parse_process(rest[0])
     result: Any = process
     if of is not None:
-        result = process.of(parse_expression(of, process))
+        result = process.of(parse_function(of, process))
     elif generator is not None:
-        result = process.generator(parse_expression(generator, process))
+        result = process.generator(parse_function(generator, process))
     if kind is not None:
         print(source(result, kind))
     else:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sojourn import InputError
 from sojourn.calculus import parse_expression, parse_process
-from sojourn.calculus.text import parse_values
+from sojourn.calculus.text import parse_function, parse_values
 
 X, mu, sigma, kappa, theta, S, v, xi = (
     sp.Symbol(name, real=True) for name in ("X", "mu", "sigma", "kappa", "theta", "S", "v", "xi")
@@ -49,11 +49,35 @@ def test_a_system_with_correlation():
         ("dX = Max(X, 0)*dt", sp.Max(X, 0)),
         ("dX = +dW", 0),
         ("dX = 2^3^2*dt", 512),
+        ("dX = lambda*dt", sp.Symbol("lambda", real=True)),
+        ("dX = λ*dt", sp.Symbol("lambda", real=True)),
+        ("dX = ln(2)*erf(X)*dt", sp.log(2) * sp.erf(X)),
+        ("dX = (asin(X) + acos(X))*sign(X)*dt", (sp.asin(X) + sp.acos(X)) * sp.sign(X)),
         ("dX = -2^2*dt", -4),
     ],
 )
 def test_what_is_read(text, drift):
     assert parse_process(text).drift == drift
+
+
+@pytest.mark.parametrize("name", ["E", "pi", "I", "S", "N", "log", "lambda"])
+def test_a_state_is_itself_whatever_its_name(name):
+    """OU: a state with the name of a constant or a function is no constant."""
+    process = parse_process(f"d{name} = -2*{name}*dt + dW")
+    state = sp.Symbol(name, real=True)
+    assert (process.state, process.drift, process.parameters) == (state, -2 * state, ())
+    assert parse_expression(f"{name}^2", process) == state**2
+    W = sp.Symbol("W", real=True)
+    assert list(parse_process("dX = W*dW; dW = dW").diffusion.values()) == [sp.Matrix([W, 1])]
+
+
+def test_functions_have_names_of_the_process_only():
+    process = parse_process("dX = mu*X*dt + sigma*X*dW")
+    assert parse_function("exp(-mu*t)*X*W", process) == parse_expression("exp(-mu*t)*X*W", process)
+    with pytest.raises(InputError) as error:
+        parse_function("log(x)", process)
+    assert str(error.value) == '"x" in "log(x)" does not stand in the equation; known are X, mu, sigma, t, W'
+    assert process.of(parse_function("2*t", process)).notes == ("no state stands in f; the states are X",)
 
 
 def test_motions_are_shared_between_equations():
@@ -71,7 +95,7 @@ def test_expressions_use_the_symbols_of_the_process():
 
 def test_values():
     assert parse_values("mu=0.05, sigma = 1/5; k=2^3") == {"mu": 0.05, "sigma": 0.2, "k": 8.0}
-    assert parse_values("σ=0.2") == {"sigma": 0.2}
+    assert parse_values("σ=0.2, lambda=1, λ1=2") == {"sigma": 0.2, "lambda": 1.0, "lambda1": 2.0}
     assert parse_values(" ") == {}
 
 
@@ -107,7 +131,12 @@ BAD = [
     ("dX = mu*X*dt +", "cannot be read"),
     ("dX = $*dt", 'cannot be read at its beginning, "$*dt"'),
     ("dX = foo(X)*dt", '"foo(X)" in "foo(X)*dt" calls no known function; known are exp, log'),
-    ("dX = lambda*dt", 'the name "lambda" in "lambda*dt" is a word of Python'),
+    ("dX = is*dt", 'the name "is" in "is*dt" is a word of Python'),
+    ("dX = 2X*dt", 'cannot be read at "2X"; write 2*X'),
+    ("dX = -X*dt + 2*W*dW", "W stands in a coefficient, and dW is a Brownian motion; make it a state"),
+    ("dX = dW1 + dW2; dW1*dW2 = W1*dt", "W1 stands in a coefficient"),
+    ("dX = mu*X*dt + sigma*X*dZ", '"dZ" in dX is no noise: Brownian motions begin with dW or dB'),
+    ("dX = X*dt + X*dN", "jumps are written in Python"),
     ("dX = sqrt*dt", '"sqrt" in "sqrt*dt" is a function and needs its argument'),
     ("dX = exp(X, 2)*dt", "has 2 arguments; exp takes 1 argument"),
     ("dX = Max(X)*dt", "has 1 arguments; Max takes 2 or more"),
@@ -134,7 +163,7 @@ BAD = [
     ("dX = X.__class__*dt", "is not a number, a name"),
     ("dX = [1][0]*dt", "is not a number, a name"),
     ("dX = (y := 3)*dt", "is not an equation"),
-    ("dX = (lambda: 3)()*dt", "word of Python"),
+    ("dX = (lambda: 3)()*dt", "cannot be read"),
     ("dX = 'a'*dt", "is not a number, a name"),
     ("dX = exp(*X)*dt", "has more than plain arguments"),
     ("dX = exp(x=X)*dt", "is not"),
@@ -158,6 +187,7 @@ def test_bad_text_is_told_in_one_line(text, message):
         ("mu=a", 'mu="a" is not a finite real number'),
         ("mu=sqrt(-1)", "is not a finite real number"),
         ("mu=1, mu=2", "mu is given twice"),
+        ("mu=0.05 sigma=.2", '"mu=0.05 sigma=.2" has two "="; write commas between'),
         ("3=4", "is not name=number"),
     ],
 )

@@ -55,6 +55,8 @@ class Differential:
     def notes(self) -> tuple[str, ...]:
         """What is to be known of jumps, and of a function that has no second derivative somewhere."""
         found = []
+        if not self.value.free_symbols & set(self.process.states):
+            found.append(f"no state stands in f; the states are {', '.join(map(str, self.process.states))}")
         if self.jumps:
             found.append("the coefficient of a jump is taken just before it")
         if any(e.has(sp.DiracDelta) for e in (self.drift, self.value)):

@@ -24,6 +24,7 @@ TIME = sp.Symbol("t", positive=True)
 FUNCTIONS: dict[str, Any] = {
     "exp": sp.exp,
     "log": sp.log,
+    "ln": sp.log,
     "sqrt": sp.sqrt,
     "sin": sp.sin,
     "cos": sp.cos,
@@ -31,7 +32,11 @@ FUNCTIONS: dict[str, Any] = {
     "sinh": sp.sinh,
     "cosh": sp.cosh,
     "tanh": sp.tanh,
+    "asin": sp.asin,
+    "acos": sp.acos,
     "atan": sp.atan,
+    "erf": sp.erf,
+    "sign": sp.sign,
     "Abs": sp.Abs,
     "Max": sp.Max,
     "Min": sp.Min,
@@ -80,6 +85,13 @@ def parse_process(text: str) -> ItoProcess:
     rows = [_row(name, right, known) for name, right in equations.items()]
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     motions = _motions(names, products, known)
+    inside = {s.name for drift, row in rows for e in (drift, *row.values()) for s in e.free_symbols}
+    inside |= {s.name for W in motions.values() for rho in W.correlations for s in rho.free_symbols}
+    for name in (n for n in names if n in inside and n not in known):
+        raise InputError(
+            f'{name} stands in a coefficient, and d{name} is a Brownian motion; make it a state: add "dY = d{name}", '
+            f"and write Y for {name}"
+        )
     states = [known[name] for name in equations]
     diffusion = {motions[n]: [row.get(n, sp.S.Zero) for _, row in rows] for n in names}
     if len(states) == 1:
@@ -99,6 +111,22 @@ def parse_expression(text: str, process: ItoProcess | None = None) -> sp.Expr:
     return _expression(_clean(text), known)
 
 
+def parse_function(text: str, process: ItoProcess) -> sp.Expr:
+    """As `parse_expression`, of nothing but what the process has.
+
+    Raises:
+        InputError: the text is no expression, or has a name that is no state, parameter or Brownian motion, nor t.
+    """
+    f = parse_expression(text, process)
+    known = [*process.states, *process.parameters, process.time, *process.noises]
+    symbols: set[Any] = f.free_symbols
+    unknown = sorted(s.name for s in symbols - {*known, TIME})
+    if unknown:
+        names = ", ".join(dict.fromkeys(s.name for s in known))
+        raise InputError(f'"{unknown[0]}" in "{_short(text)}" does not stand in the equation; known are {names}')
+    return f
+
+
 def parse_values(text: str, what: str = "values") -> dict[str, float]:
     """Numbers by name, from "mu=0.05, sigma=1/5"; an empty text has none.
 
@@ -108,6 +136,8 @@ def parse_values(text: str, what: str = "values") -> dict[str, float]:
     out: dict[str, float] = {}
     for entry in filter(None, (e.strip() for e in re.split(r"[,;]", _clean(text)))):
         name, equals, right = (part.strip() for part in entry.partition("="))
+        if "=" in right:
+            raise InputError(f'{what}: "{_short(entry)}" has two "="; write commas between, as "mu=0.05, sigma=0.2"')
         if not equals or not re.fullmatch(r"[^\W\d]\w*", name):
             raise InputError(f'{what}: "{entry}" is not name=number; write {what} as "mu=0.05, sigma=0.2"')
         name = _name(name)
@@ -133,6 +163,13 @@ def _row(name: str, right: str, known: dict[str, sp.Symbol]) -> tuple[sp.Expr, d
         if c.free_symbols & set(differentials):
             raise InputError(f'the right side of d{name} is not linear in {d}: "{right.strip()}"; write a sum of terms')
         coefficients[d.name] = c
+    strange = sorted(s.name for s in symbols if s.name[:1] == "d" and (s.name[1:2].isupper() or s.name[1:] in known))
+    strange = [name for name in strange if sp.Symbol(name, real=True) not in differentials and name not in known]
+    if strange:
+        raise InputError(
+            f'"{strange[0]}" in d{name} is no noise: Brownian motions begin with dW or dB, as in sigma*dW, '
+            f"and jumps are written in Python, jumps={{poisson('N', rate=1): size}}"
+        )
     if expression.has(sp.I):
         raise InputError(f'the right side of d{name} is not real: "{right.strip()}"')
     rest = expression.subs(dict.fromkeys(differentials, 0))
@@ -180,7 +217,7 @@ def _name(identifier: str) -> str:
 
 
 def _expression(text: str, known: Mapping[str, sp.Symbol]) -> sp.Expr:
-    source, shown = text.strip().replace("^", "**"), _short(text)
+    source, shown = re.sub(r"\blambda\b", "λ", text.strip().replace("^", "**")), _short(text)
     if not source:
         raise InputError("an expression is empty; write one such as mu*X")
     for word in re.findall(r"[^\W\d]\w*", source):
@@ -193,6 +230,8 @@ def _expression(text: str, known: Mapping[str, sp.Symbol]) -> sp.Expr:
         place = _where(source, (error.offset or 1) - 1)
         if "never closed" in error.msg:
             place = f'because a bracket is never closed: "{_short(source[(error.offset or 1) - 1 :])}"'
+        elif product := re.search(r"(?<![\w.])(\d+\.?\d*)([^\W\d]\w*)", source):
+            place = f'at "{product[0]}"; write {product[1]}*{product[2]}'
         raise InputError(f'"{shown}" cannot be read {place}') from None
     except (RecursionError, MemoryError, ValueError) as error:
         if isinstance(error, InputError):
@@ -225,9 +264,11 @@ class _Reader:
             return sp.Rational(str(node.value)) if math.isfinite(node.value) else self.refuse(node, "is too large")
         if isinstance(node, ast.Name):
             name = _name(node.id)
+            if name in self.known:
+                return self.known[name]
             if name in FUNCTIONS:
                 return self.refuse(node, "is a function and needs its argument in brackets")
-            return CONSTANTS.get(name) or self.known.get(name) or sp.Symbol(name, real=True)
+            return CONSTANTS.get(name) or sp.Symbol(name, real=True)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
             value = self.read(node.operand)
             return -value if isinstance(node.op, ast.USub) else value

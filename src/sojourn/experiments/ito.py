@@ -20,7 +20,7 @@ from sojourn.calculus.differential import Differential
 from sojourn.calculus.equation import written
 from sojourn.calculus.laws import Law
 from sojourn.calculus.show import derivation
-from sojourn.calculus.text import parse_expression
+from sojourn.calculus.text import parse_function
 from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments import ito_figures as figures
@@ -77,7 +77,7 @@ class Ito(Experiment):
     def derive(self) -> tuple[ItoProcess, Differential, ItoProcess]:
         """X; d f(X); and the system of X and Y, whose last state is Y. Every scheme accepts the system."""
         X = written(self.equation, self.values, self.start)
-        f = parse_expression(self.function, X)
+        f = parse_function(self.function, X)
         df = X.of(f)
         places: dict[Any, Any] = dict(zip(X.states, X.starts or (), strict=True)) | {X.time: sp.S.Zero} | X.given()
         first = sp.sympify(f.subs(places))
