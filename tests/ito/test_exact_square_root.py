@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 from scipy import stats
 
 import sojourn as sj
@@ -75,6 +76,8 @@ def test_what_it_refuses_is_said():
     for make, told in (
         (lambda: X(k=-1.0, l=1.0, s=1.0).discretise(0.1, "exact"), "needs k > 0"),
         (lambda: X(k=1.0, l=1.0, s=1.0).discretise(0.1, "exact", substeps=2), "substeps=2"),
+        (lambda: X(k=torch.ones(5), l=1.0, s=1.0).discretise(0.1, "exact"), "takes one number for k"),
+        (lambda: X(k=torch.tensor(1.0, requires_grad=True), l=1.0, s=1.0).discretise(0.1, "exact"), "without a grad"),
         (lambda: ItoProcess(x, -(x**3), {W: 1}).discretise(0.1, "exact"), "single square-root diffusions"),
     ):
         with pytest.raises(sj.InputError, match=told):

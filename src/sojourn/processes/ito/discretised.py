@@ -152,7 +152,11 @@ class Discretised(Process):
 
         x = [state[symbol.name] for symbol in self.coefficients.states]
         p = [self.parameters[s.name] for s in self.coefficients.parameters]
-        if steps and all(value.device.type == "cpu" and not value.requires_grad for value in x) and all(map(_plain, p)):
+        if (
+            steps
+            and all(value.device.type == "cpu" and not value.requires_grad for value in x)
+            and all(map(plain_number, p))
+        ):
             plain = list(map(float, p))
             new = advance(self.program, self.levy_terms, x, plain, t, steps, self.dt, self.substeps, streams(noise))
             if new is not None:
@@ -234,7 +238,7 @@ def _check_parameter(name: str, value: Any) -> None:
         raise InputError(f"{name} is {what}; needed is a number, or a tensor of one number or one a member")
 
 
-def _plain(value: Any) -> bool:
+def plain_number(value: Any) -> bool:
     """Whether a parameter is one number that asks for nothing."""
     return not isinstance(value, torch.Tensor) or (
         value.ndim == 0 and not value.requires_grad and value.device.type == "cpu"

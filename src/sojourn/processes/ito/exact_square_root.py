@@ -20,7 +20,7 @@ from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import State
 from sojourn.processes.ito.coefficients import Coefficients
-from sojourn.processes.ito.discretised import Discretised
+from sojourn.processes.ito.discretised import Discretised, plain_number
 from sojourn.processes.ito.schemes import square_root
 from sojourn.processes.ito.schemes.scheme import Scheme
 
@@ -32,10 +32,12 @@ class ExactSquareRoot(Discretised):
     """A Cox-Ingersoll-Ross, Bessel or radial Ornstein-Uhlenbeck process stepped by its law, whatever the step.
 
     The quantile of the law is taken where the increment of the Brownian motion lies in its own, so that it goes the way
-    of the other schemes' paths. About 0.7 million steps a second on two cores; no gradients.
+    of the other schemes' paths. A step takes a core 5 microseconds where X = 25 s^2 h, 130 where X = 25000 s^2 h;
+    it has no gradients.
 
     Raises:
-        InputError: the equation has another form, k or s^2 is not positive, or it is to follow substeps.
+        InputError: the equation has another form, k or s^2 is not positive, a parameter is a tensor that asks for its
+            gradient or has one number a member, or the process is to follow substeps.
     """
 
     scheme: str = "exact"
@@ -48,6 +50,12 @@ class ExactSquareRoot(Discretised):
         super().__post_init__()
         if self.substeps > 1:
             raise InputError(f"substeps={self.substeps}: the law of a step is no function of its parts; use substeps=1")
+        for name, value in self.parameters.items():
+            if not plain_number(value):
+                raise InputError(
+                    f"scheme='exact' of a square-root process takes one number for {name}, without a gradient; use "
+                    f"scheme='square-root'"
+                )
         k, _, s = self._numbers
         if not (k > 0 and s != 0):
             raise InputError(f"scheme='exact' needs k > 0 and s != 0 in dX = (k - l X) dt + s sqrt(X) dW, not {k}, {s}")
