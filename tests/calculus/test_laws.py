@@ -9,6 +9,7 @@ import sympy as sp
 from scipy import integrate, linalg, stats
 
 from sojourn.calculus import ItoProcess, brownian
+from sojourn.calculus.linear import ItoIntegral
 from sojourn.errors import InputError
 
 t, kappa, theta, sigma, mu, T, delta, X0 = sp.symbols("t kappa theta sigma mu T delta X_0", positive=True)
@@ -218,13 +219,42 @@ def test_chapman_kolmogorov():
 
 
 def test_quantiles():
-    u = sp.Symbol("u")
     for name in ("Ornstein-Uhlenbeck process", "geometric Brownian motion"):
         law = PROCESSES[name].law()
         frozen = law.frozen(**numbers_of(law))
-        assert float(sp.N(put(law.quantile).subs(u, sp.Rational(1, 5)))) == pytest.approx(frozen.ppf(0.2), rel=1e-10)
+        assert float(sp.N(put(law.quantile(sp.Rational(1, 5))))) == pytest.approx(frozen.ppf(0.2), rel=1e-10)
     with pytest.raises(InputError, match=r"no closed form; use frozen\(\).ppf\(u\)"):
-        _ = PROCESSES["CIR process"].law().quantile
+        PROCESSES["CIR process"].law().quantile(0.5)
+
+
+def test_the_quantile_of_a_parameter_u_is_no_capture():
+    u, p = sp.symbols("u p", positive=True)
+    law = ItoProcess(S, u * S, {W: u * S}, initial=1).law(1)
+    expected = np.exp(0.3 - 0.045 + 0.3 * stats.norm.ppf(0.8))
+    assert float(sp.N(law.quantile(p).subs({u: 0.3, p: 0.8}))) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="u=2 of a quantile is no probability"):
+        law.quantile(2)
+
+
+def test_names_of_parameters_are_not_captured():
+    """Parameters s, r and X_0 beside the variable of integrals and the symbol of the start, against an ODE solver."""
+    s, r, start = sp.symbols("s r X_0", real=True)
+    X = sp.Symbol("X", real=True)
+    process = ItoProcess(X, r * sp.sin(t**2) * (start - X), {W: s * t})
+    law, solution = process.law(), process.solve()
+    begin = next(e for e in law.mean.free_symbols if e.name == "X_00")
+    bound = next(iter(solution.value.atoms(ItoIntegral))).args[1]
+    assert bound.name not in ("s", "r")
+    assert not {"s", "r"} & {e.name for i in law.variance.atoms(sp.Integral) for e in i.variables}
+
+    def rates(time, y):
+        rate = 0.8 * np.sin(time**2)
+        return [rate * (0.4 - y[0]), -2 * rate * y[1] + (0.7 * time) ** 2]
+
+    m, v = integrate.solve_ivp(rates, (0, 1.5), [2.0, 0], rtol=1e-10, atol=1e-12).y[:, -1]
+    places = {s: 0.7, r: 0.8, start: 0.4, begin: 2, t: 1.5}
+    assert float(sp.N(law.mean.subs(places))) == pytest.approx(m, rel=1e-7)
+    assert float(sp.N(law.variance.subs(places))) == pytest.approx(v, rel=1e-7)
 
 
 def test_correlated_noises_add():

@@ -13,6 +13,7 @@ import sympy as sp
 
 from sojourn.calculus.exponential import exponential
 from sojourn.calculus.integrals import definite
+from sojourn.calculus.names import unused
 from sojourn.errors import InputError
 
 Number = Callable[[Any], float]
@@ -306,7 +307,7 @@ class GaussianVector:
         return sp.Matrix(M.subs(self.symbol, s))
 
     def _integral(self, f: Callable[[sp.Matrix, sp.Symbol], sp.Matrix]) -> sp.Matrix:
-        s = sp.Dummy("s", positive=True)
+        s = sp.Symbol(unused("s r u v", self.A, self.c, self.S, self.start, self.t, self.symbol), positive=True)
         inside = f(exponential(self.A, self.t - s), s)
         return inside.applyfunc(lambda e: definite(sp.expand(e), s, 0, self.t))
 

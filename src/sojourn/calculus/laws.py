@@ -24,7 +24,7 @@ from sojourn.calculus.distributions import (
     Normal,
 )
 from sojourn.calculus.integrals import definite
-from sojourn.calculus.moments import start_of
+from sojourn.calculus.moments import bound, start_of
 from sojourn.calculus.state_space import coefficients
 from sojourn.errors import InputError
 
@@ -103,10 +103,16 @@ class Law:
         """P(X_t <= x) in the symbol of the state, within the support; InputError for several states."""
         return self._written(self._scalar("cdf").cdf)
 
-    @property
-    def quantile(self) -> sp.Expr:
-        """x with P(X_t <= x) = u, in the symbol u; InputError where there is no closed form."""
-        found = self._scalar("quantile").quantile(sp.Symbol("u"))
+    def quantile(self, u: Any) -> sp.Expr:
+        """x with P(X_t <= x) = u, for a number or a symbol u.
+
+        Raises:
+            InputError: u is no probability between 0 and 1, or there is no closed form.
+        """
+        u = _exact(u)
+        if u.is_number and not (u.is_positive and (1 - u).is_positive):
+            raise InputError(f"u={u} of a quantile is no probability between 0 and 1")
+        found = self._scalar("quantile").quantile(u)
         if found is None:
             raise InputError(f"the quantile of a {self.name} law has no closed form; use frozen().ppf(u)")
         return found
@@ -235,7 +241,7 @@ def _bridge_end(t: sp.Symbol, slope: sp.Expr, rest: sp.Expr) -> tuple[sp.Expr, s
 
 def _geometric(X: ItoProcess, t: sp.Expr, rate: sp.Expr, spread: sp.Expr) -> Found:
     start = _positive_start(X, zero=False)
-    s = sp.Dummy("s", positive=True)
+    s = bound(X)
     growth = definite((rate - spread / 2).subs(X.time, s), s, 0, t)
     variance = definite(spread.subs(X.time, s), s, 0, t)
     notes = () if start.is_positive else (f"{start} > 0.",)

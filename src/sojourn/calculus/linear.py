@@ -12,7 +12,7 @@ import sympy as sp
 
 from sojourn.calculus.exponential import exponential
 from sojourn.calculus.integrals import definite
-from sojourn.calculus.moments import start_of
+from sojourn.calculus.moments import bound, start_of
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.steps import Derived, Step
 from sojourn.errors import InputError
@@ -98,19 +98,18 @@ def scalar_coefficients(X: ItoProcess) -> ScalarLinear:
 def mean(X: ItoProcess) -> sp.Expr:
     """E[X_t] of a linear SDE of one state: m' = a m + c."""
     k = scalar_coefficients(X)
-    return _ode(k.a, k.c, start_of(X)[0], X.time)
+    return _ode(k.a, k.c, start_of(X)[0], X.time, bound(X))
 
 
 def variance(X: ItoProcess) -> sp.Expr:
     """Var[X_t] of a linear SDE of one state: V' = (2 a + |b|^2) V + |b m + e|^2, with m the mean."""
     k = scalar_coefficients(X)
     m = mean(X)
-    return _ode(2 * k.a + k.bb, k.bb * m**2 + 2 * k.be * m + k.ee, sp.S.Zero, X.time)
+    return _ode(2 * k.a + k.bb, k.bb * m**2 + 2 * k.be * m + k.ee, sp.S.Zero, X.time, bound(X))
 
 
-def _ode(rate: sp.Expr, forcing: sp.Expr, start: sp.Expr, t: sp.Symbol) -> sp.Expr:
-    """y with y' = rate(t) y + forcing(t), y(0) = start."""
-    s = sp.Dummy("s", positive=True)
+def _ode(rate: sp.Expr, forcing: sp.Expr, start: sp.Expr, t: sp.Symbol, s: sp.Symbol) -> sp.Expr:
+    """y with y' = rate(t) y + forcing(t), y(0) = start; s is the variable of integrals."""
     growth = definite(rate.subs(t, s), s, 0, t)
     inner = sp.powsimp(sp.expand((sp.exp(-growth) * forcing).subs(t, s)))
     added = definite(inner, s, 0, t)
@@ -129,9 +128,7 @@ def _affine(expression: sp.Expr, x: sp.Symbol, what: str) -> tuple[sp.Expr, sp.E
 
 def _solve_scalar(X: ItoProcess) -> Derived:
     k, t, x = scalar_coefficients(X), X.time, X.states[0]
-    s = sp.Symbol("s", positive=True)
-    if s in X.parameters or s == x:
-        s = sp.Symbol("s'", positive=True)
+    s = bound(X)
     drift = definite((k.a - k.bb / 2).subs(t, s), s, 0, t)
     noise = sum((ItoIntegral(b.subs(t, s), s, t, W) for W, b in k.b.items()), sp.S.Zero)
     F = sp.exp(drift + noise)
@@ -183,7 +180,7 @@ def vector_coefficients(X: ItoProcess) -> VectorLinear:
 
 
 def _solve_vector(X: ItoProcess) -> Derived:
-    k, t, s = vector_coefficients(X), X.time, sp.Symbol("s", positive=True)
+    k, t, s = vector_coefficients(X), X.time, bound(X)
     flow = exponential(k.A, t)
     later = flow.subs(t, t - s)
     drifted = (later * k.c.subs(t, s)).applyfunc(lambda e: definite(sp.expand(e), s, 0, t))

@@ -16,6 +16,7 @@ import sympy as sp
 from sojourn.calculus.exponential import exponential
 from sojourn.calculus.generator import generator
 from sojourn.calculus.integrals import definite
+from sojourn.calculus.names import unused
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class MomentEquations:
             InputError: the equations do not close, or moments that depend on each other have rates that depend on time.
         """
         self._need_closed("solved")
-        t, s = self.process.time, sp.Dummy("s", positive=True)
+        t, s = self.process.time, bound(self.process)
         start = self._start(initial)
         known: dict[Index, sp.Expr] = {(0,) * len(self.process.states): sp.S.One}
         for block in self._blocks:
@@ -185,7 +186,15 @@ class MomentEquations:
 
 
 def start_of(X: ItoProcess) -> tuple[sp.Expr, ...]:
-    """The initial values of a process; symbols such as X_0 where it has none."""
-    return X.starts or tuple(
-        sp.Symbol(f"{x.name}_0", **({"positive": True} if x.is_positive else {"real": True})) for x in X.states
-    )
+    """The initial values of a process; symbols where it has none: X_0, or X_00 where X_0 is a parameter."""
+
+    def symbol(x: sp.Symbol) -> sp.Symbol:
+        name = unused(f"{x.name}_0 {x.name}_00", X)
+        return sp.Symbol(name, positive=True) if x.is_positive else sp.Symbol(name, real=True)
+
+    return X.starts or tuple(symbol(x) for x in X.states)
+
+
+def bound(X: ItoProcess) -> sp.Symbol:
+    """The variable of integrals over time: s, or another letter where the process has an s."""
+    return sp.Symbol(unused("s r u v", X, *start_of(X)), positive=True)

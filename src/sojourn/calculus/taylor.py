@@ -101,7 +101,9 @@ def ito_taylor(X: ItoProcess, order: Any = "3/2") -> ItoTaylor:
     except (TypeError, ValueError, sp.SympifyError):
         exact = sp.nan
     if not (2 * exact).is_Integer or not exact.is_positive:
-        raise InputError(f"order={order!r} is no strong order of an Ito-Taylor expansion; give 1/2, 1 or 3/2")
+        raise InputError(
+            f"order={order!r} is no strong order of an Ito-Taylor expansion; give a multiple of 1/2: 1/2, 1, 3/2, ..."
+        )
     c = X.coefficients()
     terms = {}
     for length in range(1, int(2 * exact) + 1):
