@@ -178,6 +178,17 @@ def test_maximum_of_ornstein_uhlenbeck_is_the_regression():
     assert fit.process.discretise(0.1).parameters == {n: e.value for n, e in fit.estimates.items()}
 
 
+@pytest.mark.parametrize("start", [1.0, 2.0, -1.0, -0.1])
+def test_a_law_that_is_even_in_a_parameter_keeps_the_sign_of_the_guess(start):
+    """dX = m dt + s dW: the maximum is at +- the root mean square of X's steps about their mean, over h."""
+    s = symbols("s", real=True)
+    steps = 0.2 * np.random.default_rng(0).normal(size=199)
+    paths = data(np.arange(200) * 0.1, X=np.concatenate([[0.0], np.cumsum(steps)]))
+    fitted = fit_sde(ItoProcess(X, m, {W: s}), paths, start={"m": 0.0, "s": start})
+    assert fitted.estimates["s"].value == pytest.approx(math.copysign(steps.std() / 0.1**0.5, start), rel=1e-6)
+    assert fitted.estimates["m"].value == pytest.approx(steps.mean() / 0.1, rel=1e-6)
+
+
 def test_maximum_and_information_of_geometric_brownian_motion():
     rng, h, n = np.random.default_rng(2), 0.1, 400
     steps = 0.05 * h + 0.3 * np.sqrt(h) * rng.standard_normal(n)

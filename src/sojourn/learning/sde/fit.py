@@ -113,6 +113,8 @@ def fit_sde(
     space = _Space(sde.parameters, start)
     theta, information, law = _maximise(sde, law, data, space)
     covariance = _inverse(information, space)
+    flip = _mirrored(sde, space, theta)
+    theta, covariance = flip * theta, flip * covariance * flip[:, None]
     if law.kind != "exact":
         scores = _scores(law, data, space, theta)
         covariance = covariance @ (scores.T @ scores) @ covariance
@@ -128,6 +130,17 @@ def fit_sde(
     return FittedSDE(
         fitted, estimates, covariance.numpy(), best, law, len(data), float(data.h.max()), float(confidence)
     )
+
+
+def _mirrored(sde: Coefficients, space: _Space, theta: torch.Tensor) -> torch.Tensor:
+    """-1 where the law is even in a parameter, as in the sigma of sigma dW, and its sign is not the guess's; else 1."""
+    rule = [*sde.drift, *sde.covariance]
+    flip = torch.ones_like(theta)
+    for k, symbol in enumerate(space.symbols):
+        if space.sign[k] == 0 and theta[k] * space.start[k] < 0:
+            even = all(sp.simplify(e.subs(symbol, -symbol) - e) == 0 for e in rule)
+            flip[k] = -1.0 if even else 1.0
+    return flip
 
 
 def find_likelihood(sde: Coefficients, kind: Kind | None, data: Transitions) -> Likelihood:
