@@ -249,7 +249,8 @@ def _parse(settings: Any, arguments: list[str], program: str) -> Any:
     except SystemExit:
         lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
         message = " ".join(itertools.takewhile(lambda line: not line.startswith("──"), lines))
-        message = re.sub(r"^Error parsing (?!--)[^:]*: ", "", message).rstrip(".")
+        message = re.sub(r"^Error parsing (?!--)[^:]*: ", "", message)
+        message = re.sub(r"(?<![.])[.]$", "", message)  # a full stop, but not three dots
         raise InputError(f"{message}; `{program} --help` lists the options") from None
     finally:
         os.environ.pop("COLUMNS")

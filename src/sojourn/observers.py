@@ -65,7 +65,10 @@ class NonFiniteError(FloatingPointError):
 def find_non_finite(state: State) -> str | None:
     """The first NaN or infinity of a state in words, field, member and place; None if all is finite."""
     found = first_non_finite(state)
-    return None if found is None else "field {!r} of member {} is not finite at {}".format(*found)
+    if found is None:
+        return None
+    name, member, place = found
+    return f"field {name!r} of member {member} is not finite" + (f" at {place}" if place else "")
 
 
 def first_non_finite(state: State) -> tuple[str, int, tuple[int, ...]] | None:

@@ -24,7 +24,10 @@ def written(equation: str, values: str, start: str) -> ItoProcess:
     if unknown := set(begin) - {state.name for state in X.states}:
         raise InputError(f"start={start!r} names {', '.join(sorted(unknown))}, which the equation does not have")
     begun = X.starting(begin[X.states[0].name] if X.scalar else [begin[state.name] for state in X.states])
-    return begun(**parse_values(values, "values"))
+    numbers = parse_values(values, "values")
+    if missing := [s.name for s in X.parameters if s.name not in numbers]:
+        raise InputError(f'the SDE depends on {missing[0]}, which has no value; add it to --values "{missing[0]}=1.0"')
+    return begun(**numbers)
 
 
 @dataclass(frozen=True)

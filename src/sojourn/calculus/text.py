@@ -134,12 +134,13 @@ def parse_values(text: str, what: str = "values") -> dict[str, float]:
         InputError: an entry is not name=number.
     """
     out: dict[str, float] = {}
+    example = '"X=1"' if what == "start" else '"mu=0.05, sigma=0.2"'
     for entry in filter(None, (e.strip() for e in re.split(r"[,;]", _clean(text)))):
         name, equals, right = (part.strip() for part in entry.partition("="))
         if "=" in right:
-            raise InputError(f'{what}: "{_short(entry)}" has two "="; write commas between, as "mu=0.05, sigma=0.2"')
+            raise InputError(f'{what}: "{_short(entry)}" has two "="; write commas between, as {example}')
         if not equals or not re.fullmatch(r"[^\W\d]\w*", name):
-            raise InputError(f'{what}: "{entry}" is not name=number; write {what} as "mu=0.05, sigma=0.2"')
+            raise InputError(f'{what}: "{entry}" is not name=number; write {what} as {example}')
         name = _name(name)
         if name in out:
             raise InputError(f"{what}: {name} is given twice")

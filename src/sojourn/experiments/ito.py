@@ -71,6 +71,11 @@ class Ito(Experiment):
             raise InputError(f"horizon={self.horizon} is not a positive time")
         if not 1 <= len(self.schemes) <= 4:
             raise InputError(f"schemes={self.schemes} are {len(self.schemes)}; compare one to four")
+        for scheme in self.schemes:
+            if find(scheme).kind == "WV":
+                raise InputError(
+                    f"scheme {scheme!r} is right in law only and follows no path; choose another to compare"
+                )
         Noise(self.seed)
         self.derive()
 
@@ -79,6 +84,8 @@ class Ito(Experiment):
         X = written(self.equation, self.values, self.start)
         f = parse_function(self.function, X)
         df = X.of(f)
+        if any(e.has(sp.DiracDelta) for e in (df.drift, *df.diffusion.values())):
+            raise InputError(f"function={self.function!r} has a kink or a jump, where no path follows the delta in df")
         places: dict[Any, Any] = dict(zip(X.states, X.starts or (), strict=True)) | {X.time: sp.S.Zero} | X.given()
         first = sp.sympify(f.subs(places))
         if not (first.is_number and first.is_real and first.is_finite):
@@ -123,7 +130,7 @@ class Ito(Experiment):
 
     def _paths(self, system: ItoProcess, f: sp.Expr, scheme: str) -> dict[str, Any]:
         """A few members at the coarsest step: times, f(X) and Y."""
-        step = system.discretise(dt=self._dt(_LEVELS - 1), scheme=scheme, substeps=self._substeps(_LEVELS - 1, scheme))
+        step = system.discretise(dt=self._dt(_LEVELS - 1), scheme=scheme, substeps=1 << (_LEVELS - 1))
         path = simulate(step, steps=self._steps(_LEVELS - 1), save_every=1, ensemble=4, seed=self.seed, progress=False)
         return {
             "time": path.dataset["time"].values,
@@ -142,9 +149,6 @@ class Ito(Experiment):
 
     def _dt(self, level: int) -> float:
         return self.horizon / self._steps(level)
-
-    def _substeps(self, level: int, scheme: str) -> int:
-        return 1 if find(scheme).kind == "WV" else 1 << level
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ class Agreement:
     def of(cls, settings: Ito, system: ItoProcess, f: sp.Expr, scheme: str) -> Agreement:
         squares, sizes = [], []
         for level in range(_LEVELS):
-            step = system.discretise(settings._dt(level), scheme, substeps=settings._substeps(level, scheme))
+            step = system.discretise(settings._dt(level), scheme, substeps=1 << level)
             steps = settings._steps(level)
             path = simulate(
                 step, steps=steps, save_every=steps // _LOOKS, ensemble=settings.ensemble, seed=settings.seed
