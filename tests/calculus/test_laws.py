@@ -354,6 +354,20 @@ def test_feller_condition_is_noted():
     assert "0 is reached; the law is that of the process reflected there." in broken
 
 
+@pytest.mark.parametrize(("drift", "noise", "notes"), [
+    (-sp.sin(t) * x, 1, ()),
+    (-t * x, 1, ()),
+    (-sp.exp(-(t**2)) * x, 1, ()),
+    (-x / (1 + t), 1, ()),
+    (-b * x, 1, ("b is not zero.",)),
+    (-kappa * x, 1, ()),
+    (x / (t - T), sp.exp(t), ("0 < t < T.",)),
+    (-x, 1 / (t - T), ("t is before the first zero of T - t.",)),
+], ids=str)  # fmt: skip
+def test_notes_say_what_is_needed(drift, noise, notes):
+    assert ItoProcess(x, drift, {W: noise}).law().notes == notes
+
+
 @pytest.mark.parametrize(("process", "message"), [
     (ItoProcess(x, sp.sign(x), {W: 1}), "is not known here"),
     (ItoProcess(x, 0, {W: sp.sign(x)}), "is not known here"),
@@ -383,5 +397,11 @@ def test_bad_input():
         law.frozen()
     with pytest.raises(InputError, match="the law has no symbol 'mu'"):
         law.frozen(mu=1)
+    with pytest.raises(InputError, match="t=-1 of a law is not positive"):
+        PROCESSES["Ornstein-Uhlenbeck process"].law().frozen(kappa=1, theta=0, sigma=1, X_0=0, t=-1)
+    with pytest.raises(InputError, match=r"degrees of freedom 4\*kappa\*theta/sigma\*\*2 is -4 at .*'theta': -1"):
+        PROCESSES["CIR process"].law().frozen(kappa=1, theta=-1, sigma=1, X_0=1, t=1)
+    with pytest.raises(InputError, match=r"the variance .* is -2.* the law needs it positive: 0 < t < T"):
+        bridge.law().frozen(T=1, sigma=1, b=0, X_0=0, t=2)
     with pytest.raises(InputError, match="n=0 draws"):
         law.sample(0, 1)

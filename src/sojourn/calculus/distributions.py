@@ -33,6 +33,11 @@ class Distribution(ABC):
     @abstractmethod
     def variance(self) -> sp.Expr: ...
 
+    @property
+    @abstractmethod
+    def positive(self) -> dict[str, sp.Expr]:
+        """What a parameter is called that has to be positive -> the parameter."""
+
     @abstractmethod
     def density(self, x: Any) -> sp.Expr:
         """p(x), within the support."""
@@ -71,6 +76,10 @@ class Normal(Distribution):
     def variance(self) -> sp.Expr:
         return self.v
 
+    @property
+    def positive(self) -> dict[str, sp.Expr]:
+        return {"the variance": self.v}
+
     def density(self, x: Any) -> sp.Expr:
         return sp.exp(-((x - self.m) ** 2) / (2 * self.v)) / sp.sqrt(2 * sp.pi * self.v)
 
@@ -105,6 +114,10 @@ class LogNormal(Distribution):
     @property
     def variance(self) -> sp.Expr:
         return (sp.exp(self.v) - 1) * sp.exp(2 * self.m + self.v)
+
+    @property
+    def positive(self) -> dict[str, sp.Expr]:
+        return {"the variance of the logarithm": self.v}
 
     def density(self, x: Any) -> sp.Expr:
         return Normal(self.m, self.v).density(sp.log(x)) / x
@@ -141,6 +154,10 @@ class NoncentralChiSquared(Distribution):
     @property
     def variance(self) -> sp.Expr:
         return _short(2 * self.scale**2 * (self.df + 2 * self.nc))
+
+    @property
+    def positive(self) -> dict[str, sp.Expr]:
+        return {"the scale": self.scale, "the number of degrees of freedom": self.df}
 
     def density(self, x: Any) -> sp.Expr:
         y, half = x / self.scale, self.df / 2
@@ -192,6 +209,10 @@ class NoncentralChi(Distribution):
     @property
     def variance(self) -> sp.Expr:
         return self.square.mean - self.mean**2
+
+    @property
+    def positive(self) -> dict[str, sp.Expr]:
+        return self.square.positive
 
     def density(self, x: Any) -> sp.Expr:
         return 2 * x * self.square.density(x**2)
@@ -248,6 +269,10 @@ class GaussianVector:
     t: sp.Expr
     name: ClassVar[str] = "multivariate normal"
     support: ClassVar[tuple[sp.Expr, sp.Expr]] = (-sp.oo, sp.oo)
+
+    @property
+    def positive(self) -> dict[str, sp.Expr]:
+        return {}
 
     @cached_property
     def mean(self) -> sp.Matrix:

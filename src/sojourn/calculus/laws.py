@@ -137,6 +137,9 @@ class Law:
         if lacking:
             raise InputError(f"the law needs numbers for {', '.join(lacking)}; give them: frozen({lacking[0]}=...)")
         places = {s: values[s.name] for s in self._symbols}
+        time = self.time.subs(places)
+        if not time.is_positive:
+            raise InputError(f"t={time} of a law is not positive; the law at time 0 is the initial value")
 
         def number(e: Any) -> float:
             value = complex(sp.N(sp.sympify(e).subs(places)))
@@ -144,6 +147,12 @@ class Law:
                 raise InputError(f"{e} is {value} at {values}; the law needs finite real parameters")
             return value.real
 
+        for what, e in self.distribution.positive.items():
+            if number(e) <= 0:
+                raise InputError(
+                    f"{what} {e} is {number(e):g} at {values or 'these numbers'}; the law needs it positive"
+                    + ("" if not self.notes else f": {' '.join(self.notes)}")
+                )
         return self.distribution.frozen(number)
 
     def sample(self, n: int, seed: int, **values: float) -> np.ndarray:
@@ -222,13 +231,32 @@ def _gaussian(X: ItoProcess, t: sp.Expr, slope: sp.Expr, rest: sp.Expr) -> Found
         process = "Ornstein-Uhlenbeck process"
         if tau in (slope + rest + X.covariance()[0, 0]).free_symbols:
             process += " with coefficients that depend on time"
-        if not slope.is_number:
-            notes = (f"{-slope} is not zero.",)
-    if bridge is None and any(
-        tau in sp.denom(sp.together(e)).free_symbols for e in (slope, rest, X.covariance()[0, 0])
-    ):
-        notes += ("t is before the first pole of the coefficients.",)
+    if bridge is None:
+        coefficients = (slope, rest, X.covariance()[0, 0])
+        notes = tuple(
+            f"{e} is not zero." for e in _divisors(mean, variance) if t.free_symbols.isdisjoint(e.free_symbols)
+        )
+        notes += tuple(f"t is before the first zero of {e}." for e in _divisors(*coefficients) if e.has(tau))
     return process, Normal(mean, variance), notes
+
+
+def _divisors(*expressions: sp.Expr) -> list[sp.Expr]:
+    """The factors of denominators that are not known to differ from zero, outside of integrals."""
+    found: dict[sp.Expr, None] = {}
+    for expression in expressions:
+        whole: dict[Any, Any] = {
+            e: sp.Dummy(positive=e.is_positive) for e in expression.atoms(sp.Integral, sp.Function)
+        }
+        for power in expression.xreplace(whole).atoms(sp.Pow):
+            base, exponent = power.as_base_exp()
+            if exponent.is_nonnegative:
+                continue
+            for factor in sp.Mul.make_args(sp.factor(base)):
+                e = factor.as_base_exp()[0]
+                e = e.xreplace({name: f for f, name in whole.items()})
+                if not e.is_number and not (e.is_nonzero or e.is_positive or e.is_negative):
+                    found[-e if e.could_extract_minus_sign() else e] = None
+    return list(found)
 
 
 def _bridge_end(t: sp.Symbol, slope: sp.Expr, rest: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
@@ -258,7 +286,7 @@ def _square_root(X: ItoProcess, t: sp.Expr, alpha: sp.Expr, kappa: sp.Expr, s2: 
     c = s2 * t / 4 if kappa == 0 else s2 * (1 - sp.exp(-kappa * t)) / (4 * kappa)
     df = sp.simplify(4 * alpha / s2)
     process = "CIR process" if kappa != 0 else "squared Bessel process"
-    if kappa != 0 and not kappa.is_number:
+    if kappa.is_zero is None:
         notes += (f"{kappa} is not zero.",)
     notes += _at_zero(df)
     return process, NoncentralChiSquared(_short(c), df, _short(start * sp.exp(-kappa * t) / c)), notes
@@ -271,7 +299,7 @@ def _bessel(X: ItoProcess, t: sp.Expr, c0: sp.Expr, kappa: sp.Expr, v: sp.Expr) 
     c = v * t if kappa == 0 else v * (1 - sp.exp(-2 * kappa * t)) / (2 * kappa)
     df = sp.simplify((2 * c0 + v) / v)
     process = "Bessel process" if kappa == 0 else "radial Ornstein-Uhlenbeck process"
-    if kappa != 0 and not kappa.is_number:
+    if kappa.is_zero is None:
         notes += (f"{kappa} is not zero.",)
     notes += _at_zero(df)
     return process, NoncentralChi(_short(c), df, _short(start**2 * sp.exp(-2 * kappa * t) / c)), notes
