@@ -53,6 +53,7 @@ def test_a_bridge_has_its_law_and_arrives():
     middle = ends(X, 0.25, 5)
     assert stats.kstest(middle, stats.norm(2.25, 0.5 * np.sqrt(1.25 * 0.75 / 2)).cdf).pvalue > FALSE_ALARM
     np.testing.assert_allclose(ends(X, 0.25, 8), 3.0, rtol=1e-12)
+    np.testing.assert_allclose(ends(X, 0.1, 23), 3.0, rtol=1e-12)  # T is no multiple in binary; later it rests
 
 
 def test_the_exact_path_follows_the_brownian_path():
@@ -79,6 +80,8 @@ def test_what_it_refuses_is_said():
         (lambda: X(k=torch.ones(5), l=1.0, s=1.0).discretise(0.1, "exact"), "takes one number for k"),
         (lambda: X(k=torch.tensor(1.0, requires_grad=True), l=1.0, s=1.0).discretise(0.1, "exact"), "without a grad"),
         (lambda: ItoProcess(x, -(x**3), {W: 1}).discretise(0.1, "exact"), "single square-root diffusions"),
+        (lambda: X(k=0.1, l=1.0, s=1.0).discretise(0.1, "square-root"), "4 k >= s"),
+        (lambda: ItoProcess(y, -y, {W: sp.sqrt(sp.Max(y, 0))}).discretise(0.1, "weak2"), "second derivatives"),
     ):
         with pytest.raises(sj.InputError, match=told):
             make()

@@ -69,6 +69,8 @@ class Discretised(Process):
                 )
             _check_parameter(symbol.name, self.parameters[symbol.name])
         self.method.check(self.coefficients)
+        if self.method.checks_numbers:
+            self.method.check(self._with_numbers())
         if self.substeps > 1 and self.method.kind == "WV":
             raise InputError(f"scheme={self.scheme!r} is right in law only and cannot follow a path; use substeps=1")
 
@@ -77,6 +79,21 @@ class Discretised(Process):
         """The scheme itself: its orders, what it needs, where it is from."""
         return find(self.scheme)
 
+    def _with_numbers(self) -> Coefficients:
+        """The coefficients with exact fractions for those parameters that are one number."""
+        c = self.coefficients
+        places = {
+            s: sp.Rational(float(self.parameters[s.name]))
+            for s in c.parameters
+            if plain_number(self.parameters[s.name])
+        }
+        return Coefficients(
+            c.time,
+            c.states,
+            tuple(sp.sympify(a).xreplace(places) for a in c.drift),
+            tuple(tuple(sp.sympify(b).xreplace(places) for b in row) for row in c.diffusion),
+        )
+
     @cached_property
     def program(self) -> Program:
         """The step in symbols."""
@@ -84,8 +101,8 @@ class Discretised(Process):
 
     @cached_property
     def levy_terms(self) -> int:
-        """Terms of the Levy areas' series."""
-        return inc.levy_terms(self.coefficients.noises, self.dt / self.substeps)
+        """Terms of the Levy areas' series; 0 where there are no areas."""
+        return _terms(self.method.kind, self.coefficients.noises, self.dt / self.substeps)
 
     def fields(self) -> dict[str, Field]:
         return {s.name: Field((), (), getattr(torch, self.dtype), "1", s.name) for s in self.coefficients.states}
@@ -181,7 +198,7 @@ def brownian_increments(
     device: Any,
 ) -> inc.Increments:
     """What step t of `substeps` times h sees of m Brownian motions under a process's noise; each value (ensemble,)."""
-    terms = inc.levy_terms(m, h)
+    terms = _terms(kind, m, h)
     room = max(1, _ROOM // inc.normals(kind, m, terms))
     if ensemble > room:
         parts = [
@@ -201,6 +218,10 @@ def brownian_increments(
         total = part if total is None else inc.join(total, part, h)
     assert total is not None
     return total
+
+
+def _terms(kind: inc.Kind, m: int, h: float) -> int:
+    return inc.levy_terms(m, h) if kind == "WA" else 0
 
 
 def streams(noise: Noise) -> tuple[Noise, Noise]:

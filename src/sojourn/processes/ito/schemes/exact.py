@@ -25,7 +25,8 @@ def step(sde, t, x, h, increments):
             new.append(x[i] * sp.exp((k - sum(b * b for b in s) / 2) * h + noise))
         elif kind == "bridge":
             left = rate.subs(sde.coefficients.time, t)
-            new.append(x[i] + (k - x[i]) * h / left + sp.sqrt(sp.Max(left - h, 0) / left) * noise)
+            span = sp.Max(left, h)  # from T on the bridge rests at its end
+            new.append(x[i] + (k - x[i]) * h / span + sp.sqrt(sp.Max(left - h, 0) / span) * noise)
         else:
             root, half, whole = sp.exp(-rate * h / 2), _growth(sde, rate * h / 2), _growth(sde, rate * h)
             new.append(x[i] * sp.exp(-rate * h) + root * (k * h * half + sp.sqrt(whole) * noise))

@@ -24,6 +24,7 @@ class Scheme:
         strong, weak: orders of convergence for the SDEs that it accepts; infinity where the law is exact.
         reference: where it is from.
         check: raises InputError where the SDE is not one that the scheme is for.
+        checks_numbers: whether `check` is to see the SDE with its parameters' numbers too.
         one_where: kind of noise with which a scheme of strong order 1/2 has order 1.
     """
 
@@ -34,6 +35,7 @@ class Scheme:
     weak: float
     reference: str
     check: Callable[[Coefficients], None] = lambda coefficients: None
+    checks_numbers: bool = False
     one_where: Literal["additive", "commuting"] | None = None
 
     def strong_for(self, coefficients: Coefficients) -> float:

@@ -59,4 +59,5 @@ SQUARE_ROOT = Scheme(
     weak=1.0,
     reference="Alfonsi, Monte Carlo Methods Appl. 11 (2005); Stat. Probab. Lett. 83 (2013)",
     check=square_roots,
+    checks_numbers=True,
 )

@@ -4,7 +4,11 @@ X + a h + 1/2 L0 a h^2 + sum_j (B_j + h/2 (L0 B_j + Lj a)) dW_j + 1/2 sum_jk Lj 
 V_jj = -h, V_jk = -V_kj = h or -h with probability 1/2 each.
 """
 
-from sojourn.processes.ito.schemes.scheme import Scheme
+import sympy as sp
+
+from sojourn.errors import InputError
+from sojourn.processes.ito.coefficients import Coefficients
+from sojourn.processes.ito.schemes.scheme import Scheme, strongest
 
 
 def step(sde, t, x, h, increments):
@@ -21,6 +25,19 @@ def step(sde, t, x, h, increments):
     return new
 
 
+def smooth(coefficients):
+    """Raises InputError where a coefficient in symbols has a kink or a jump, so no second derivative."""
+    if not isinstance(coefficients, Coefficients):  # Python functions do not show theirs
+        return
+    for name, entries in (("drift", coefficients.drift), *(("diffusion", row) for row in coefficients.diffusion)):
+        for entry in entries:
+            if kink := entry.atoms(sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise):
+                raise InputError(
+                    f"scheme='weak2' takes second derivatives, and the {name} {entry} has {kink.pop()}; "
+                    f"use scheme={strongest(coefficients)!r}"
+                )
+
+
 WEAK2 = Scheme(
     "weak2",
     step,
@@ -28,4 +45,5 @@ WEAK2 = Scheme(
     strong=0.0,
     weak=2.0,
     reference="Kloeden and Platen, Numerical Solution of SDEs (1992), (14.2.7)",
+    check=smooth,
 )
