@@ -87,11 +87,15 @@ class Discretised(Process):
             for s in c.parameters
             if plain_number(self.parameters[s.name])
         }
+
+        def put(expression: Any) -> Any:
+            return sp.sympify(expression).xreplace(places)
+
         return Coefficients(
             c.time,
             c.states,
-            tuple(sp.sympify(a).xreplace(places) for a in c.drift),
-            tuple(tuple(sp.sympify(b).xreplace(places) for b in row) for row in c.diffusion),
+            tuple(put(a) for a in c.drift),
+            tuple(tuple(put(b) for b in row) for row in c.diffusion),
         )
 
     @cached_property
