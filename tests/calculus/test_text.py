@@ -1,6 +1,7 @@
 """Equations as text: what is read, that nothing is executed, and that bad text is told in one line with its place."""
 
 import contextlib
+import time
 
 import pytest
 import sympy as sp
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from sojourn import InputError
 from sojourn.calculus import parse_expression, parse_process
+from sojourn.calculus.overview import overview
 from sojourn.calculus.text import parse_function, parse_values
 
 X, mu, sigma, kappa, theta, S, v, xi = (
@@ -69,6 +71,48 @@ def test_a_state_is_itself_whatever_its_name(name):
     assert parse_expression(f"{name}^2", process) == state**2
     W = sp.Symbol("W", real=True)
     assert list(parse_process("dX = W*dW; dW = dW").diffusion.values()) == [sp.Matrix([W, 1])]
+
+
+def test_powers_of_one_base_are_joined():
+    """Lamperti's transform of Chan, Karolyi, Longstaff and Sanders (1992) and of SABR: noise of coefficient 1."""
+    ckls = parse_process("dX = kappa*(theta - X)*dt + sigma*X^gamma*dW")
+    assert list(ckls.of(parse_function("X^(1-gamma)/(1-gamma)", ckls)).diffusion.values()) == [sigma]
+    sabr = parse_process("dF = a*F^beta*dW1; da = nu*a*dW2; dW1*dW2 = rho*dt")
+    found = sabr.of(parse_function("F^(1-beta)/(1-beta)", sabr))
+    assert list(found.diffusion.values()) == [sp.Symbol("a", real=True)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1+X+t)^10/(2+sin(X))^3*exp(-X^2)",
+        "(1+X+t)^60/(2+sin(X))^30*exp(-X^2)",
+        "(1+X)^1000",
+        "(((1+X)^3+t)^3+mu)^3*X^mu",
+        "(X^2+X*t+1)^8/(X+t)^7",
+        "sin(" * 9 + "X" + ")" * 9,
+    ],
+)
+def test_long_functions_are_right_and_take_no_time(text):
+    """The chain rule's drift and noise in numbers; seconds, where multiplying out would take minutes."""
+    process = parse_process("dX = mu*X*dt + sigma*X*dW")
+    f, begun = parse_function(text, process), time.process_time()
+    found = process.of(f)
+    assert time.process_time() - begun < 3
+    t, x = process.time, process.state
+    want = [sp.diff(f, t) + mu * x * sp.diff(f, x) + sigma**2 * x**2 * sp.diff(f, x, 2) / 2, sigma * x * sp.diff(f, x)]
+    places = {t: 0.3, x: 0.2, mu: 0.7, sigma: 1.1}
+    for have, e in zip((found.drift, *found.diffusion.values()), want, strict=True):
+        assert sp.N(have.subs(places), 30) == pytest.approx(sp.N(e.subs(places), 30), rel=1e-12)
+        assert have.free_symbols <= {t, x, mu, sigma}
+
+
+@pytest.mark.parametrize("drift", ["sin(" * 25 + "X" + ")" * 25, "(1+X)^1000", "(1+t)^60*X"])
+def test_the_overview_of_long_coefficients_takes_no_time(drift):
+    begun = time.process_time()
+    titles = [section.title for section in overview(parse_process(f"dX = {drift}*dt + dW"))]
+    assert time.process_time() - begun < 3
+    assert titles[:3] == ["Ito equation", "Stratonovich form", "Generator"]
 
 
 def test_functions_have_names_of_the_process_only():

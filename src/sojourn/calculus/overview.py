@@ -10,6 +10,7 @@ import sympy as sp
 
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Mean, Step
+from sojourn.calculus.tidy import DEEPEST, depth, terms
 from sojourn.errors import InputError
 
 
@@ -22,18 +23,20 @@ class Section:
     notes: tuple[str, ...] = ()
 
 
+LONGEST = 30  # terms of a coefficient multiplied out: of longer ones no boundary, law, solution or moments are sought
+
+
 def overview(process: ItoProcess) -> list[Section]:
-    """The sections that are known of a process; what has no answer is left out."""
+    """The sections that are known of a process; what has no answer, or would take long, is left out."""
     parts: list[Callable[[ItoProcess], Section | None]] = [
         _equation,
         _stratonovich,
         _generator,
         _backward,
         _forward,
-        _solution,
-        _law,
-        _moments,
     ]
+    if _short(process):
+        parts += [_solution, _law, _moments]
     found = []
     for part in parts:
         try:
@@ -61,17 +64,22 @@ def _generator(X: ItoProcess) -> Section:
     return Section("Generator", (Step("", sp.Symbol("L f"), value),))
 
 
+def _short(X: ItoProcess) -> bool:
+    """Whether its coefficients are short enough for whatever may be asked."""
+    return all(terms(e) <= LONGEST and depth(e) <= DEEPEST for e in (*X.drifts, *X.covariance()))
+
+
 def _backward(X: ItoProcess) -> Section:
-    found = X.kolmogorov_backward()
+    found = X.kolmogorov_backward() if X.jump_columns or _short(X) else None
     u = sp.Function("u")(X.time, *X.states)
     line = found if X.jump_columns else sp.Eq(sp.Derivative(u, X.time) + _operator(X, u), 0, evaluate=False)
-    return Section("Kolmogorov backward equation", (line,), found.notes)
+    return Section("Kolmogorov backward equation", (line,), found.notes if found else ())
 
 
 def _forward(X: ItoProcess) -> Section:
-    found = X.kolmogorov_forward()
+    found = X.kolmogorov_forward() if X.jump_columns or _short(X) else None
     line = found if X.jump_columns else _conserved(X)
-    return Section("Kolmogorov forward equation (Fokker-Planck)", (line,), found.notes)
+    return Section("Kolmogorov forward equation (Fokker-Planck)", (line,), found.notes if found else ())
 
 
 def _operator(X: ItoProcess, f: Any) -> Any:

@@ -73,9 +73,7 @@ class Ito(Experiment):
             raise InputError(f"schemes={self.schemes} are {len(self.schemes)}; compare one to four")
         for scheme in self.schemes:
             if find(scheme).kind == "WV":
-                raise InputError(
-                    f"scheme {scheme!r} is right in law only and follows no path; choose another to compare"
-                )
+                raise InputError(f"scheme {scheme!r} is right in law only and follows no path; compare others")
         Noise(self.seed)
         self.derive()
 
