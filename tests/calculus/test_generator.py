@@ -259,16 +259,22 @@ def test_unknown_constants_stay_integrals():
     assert integrate.quad(lambda z: constant * math.exp(z**2 - z**4 / 2), -6, 6)[0] == pytest.approx(1, rel=1e-10)
 
 
-@pytest.mark.parametrize("process", [ItoProcess(x, mu, {W: sigma}), GBM, ItoProcess(x, kappa * x, {W: sigma})])
+@pytest.mark.parametrize("process", [
+    ItoProcess(x, mu, {W: sigma}),
+    GBM,
+    ItoProcess(x, kappa * x, {W: sigma}),
+    ItoProcess(V, mu * V, {W1: sigma * V, W2: K * V}),
+    ItoProcess(x, sp.sin(x), {W: sigma}),
+])  # fmt: skip
 def test_no_stationary_density(process):
-    with pytest.raises(InputError, match="no stationary density"):
+    with pytest.raises(InputError, match=r"no stationary density|a stationary density is not given"):
         stationary_density(process)
 
 
 def test_conditions_at_the_boundary():
     notes = CIR.kolmogorov_forward().notes
     assert notes[0] == (
-        "The end V = 0 is an entrance: it is never reached, J = 0, if kappa*theta/sigma**2 >= 1/2; else it is regular: "
+        "The end V = 0 is an entrance: it is never reached, J = 0, if 2*kappa*theta >= sigma**2; else it is regular: "
         "choose reflecting, J = 0, or absorbing, p = 0."
     )
     assert notes[1].startswith("The end V = oo is natural")

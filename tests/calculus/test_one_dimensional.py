@@ -6,8 +6,9 @@ import sympy as sp
 from scipy import integrate, special
 
 from sojourn.calculus import ItoProcess, brownian
+from sojourn.calculus.inequalities import positive
 from sojourn.calculus.one_dimensional import exit_probability, feller, mean_exit_time
-from sojourn.calculus.state_space import state_space
+from sojourn.calculus.state_space import state_space, where
 from sojourn.errors import InputError
 
 t, kappa, theta, sigma, mu, delta, a, b = sp.symbols("t kappa theta sigma mu delta a b", positive=True)
@@ -183,6 +184,95 @@ def test_feller_condition_of_cir():
         assert low.value.subs(dict(zip((kappa, theta, sigma), numbers, strict=True))) == kind
 
 
+A, B, C, D = sp.symbols("A B C D", real=True)
+
+
+@pytest.mark.parametrize(("process", "values", "expected"), [
+    (ItoProcess(x, B * (x - x**3), {W: sigma}), {B: 0}, ("natural", "natural")),
+    (ItoProcess(x, B * (x - x**3), {W: sigma}), {B: 1}, ("entrance", "entrance")),
+    (ItoProcess(x, B * (x - x**3), {W: sigma}), {B: -1}, ("exit", "exit")),
+    (ItoProcess(S, B * S * (1 - S), {W: sigma * S}), {B: 0}, ("natural", "natural")),  # GBM
+    (ItoProcess(x, A * x + B, {W: C * x + D}), {A: 3, B: 3, C: 2, D: 2}, ("natural", "natural")),  # GBM of x + 1
+    (ItoProcess(x, A * x + B, {W: C * x + D}), {A: 0, B: 3, C: 2, D: 2}, ("entrance", "natural")),
+    (ItoProcess(x, A * x + B, {W: C * x + D}), {A: 0, B: -3, C: 2, D: 2}, ("exit", "natural")),
+    (ItoProcess(x, A * x + B, {W: C * x + D}), {A: 0, B: 3, C: -2, D: 2}, ("entrance", "natural")),
+], ids=str)  # fmt: skip
+def test_cases_hold_at_their_values(process, values, expected):
+    """The kinds in symbols, with numbers put in, and those of the process with these numbers from the same interval."""
+    assert tuple(str(sp.sympify(end.value).subs(values)) for end in feller(process)) == expected
+    low = state_space(process)[0].subs(values)
+    assert kinds(process.subs(values).starting(low + 1 if low > -sp.oo else 0)) == expected
+
+
+def test_a_product_of_parameters_at_zero():
+    """At A = 0 the drift has a linear term, at B = 0 none: the ends are natural and natural, so they agree."""
+    for end in feller(ItoProcess(x, -A * B * x**3 + B * x, {W: 1})):
+        assert [str(end.value.subs({A: p, B: q})) for p, q in ((1, 1), (-1, 1), (0, 1), (1, 0))] == [
+            "entrance", "exit", "natural", "natural",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("process", [
+    ItoProcess(x, -sp.tan(x), {W: 1}),
+    ItoProcess(x, 1 / sp.sin(x), {W: 1}),
+    ItoProcess(x, 0, {W: sp.sin(x)}),
+    ItoProcess(x, sp.sin(x), {W: sigma}),
+    ItoProcess(x, sp.Function("a")(x), {W: sigma}),
+    ItoProcess(x, 0, {W: x**2 + x + C}),
+    ItoProcess(x, 0, {W: A + B * x + C * x**2}),
+    ItoProcess(x, 0, {W: sp.sqrt(A + B * x + C * x**2)}),
+    ItoProcess(x, 0, {W: A + B * x + C * x**3}),
+], ids=str)  # fmt: skip
+def test_nothing_is_claimed_where_singular_points_are_not_known(process):
+    with pytest.raises(InputError, match=r"not found|depends on its parameters|leading powers"):
+        feller(process)
+    notes = process.kolmogorov_forward().notes
+    assert notes == ("At a reflecting boundary the flux is zero, J = 0; at an absorbing boundary p = 0.",)
+
+
+@pytest.mark.parametrize("c", [sp.Rational(1, 2), sp.Rational(1, 4), sp.Rational(-1, 2)])
+def test_zeros_of_the_noise_with_numbers(c):
+    """x^2 + x + c has zeros for c <= 1/4."""
+    roots = sp.real_roots(sp.Poly(x**2 + x + c, x))
+    low, high = state_space(ItoProcess(x, 0, {W: x**2 + x + c}, initial=0))
+    below, above = [r for r in roots if r < 0], [r for r in roots if r > 0]
+    assert (low, high) == (below[-1] if below else -sp.oo, above[0] if above else sp.oo)
+
+
+def test_positive_coefficients_decide():
+    p = ItoProcess(x, 0, {W: sp.sqrt(a + b * x**2)})
+    assert state_space(p) == (-sp.oo, sp.oo)
+    p = ItoProcess(S, 0, {W: a + b * S})
+    assert state_space(p) == (-a / b, sp.oo)
+
+
+def test_the_interval_is_named():
+    jacobi = ItoProcess(x, 0, {W: sigma * x * (1 - x)})
+    assert state_space(jacobi) == (0, 1)
+    assert where(jacobi) == ("x starts between 0 and 1; from elsewhere it has other ends.",)
+    assert where(jacobi.starting(sp.Rational(1, 2))) == where(OU) == where(CIR) == where(FISHER) == ()
+    assert where(ItoProcess(x, 1, {W: sp.sqrt(A * x)})) == ("B^2 is positive between 0 and oo.",)
+    assert "C is not zero." in where(ItoProcess(x, A * x + B, {W: C * x + D}))
+    with pytest.raises(InputError, match=r"B\^2 = .* is negative at the initial S = 2"):
+        state_space(FISHER.starting(2))
+
+
+def test_conditions_are_short():
+    real = sp.symbols("k s r h", real=True)
+    k, s, r, h = real
+    assert str(positive(2 * k / s**2)) == "k > 0"
+    assert str(positive(-k / s)) == "k*s < 0"
+    assert str(positive(2 * k * h / s**2 - 1, strict=False)) == "2*h*k >= s**2"
+    assert str(positive(2 * r / s**2 - 1)) == "2*r > s**2"
+    assert positive(kappa / s**2) == sp.true
+    assert positive(-kappa - 1) == sp.false
+    rng = np.random.default_rng(1)
+    for e in (k / s - r, (k * s - r * h) / s**3, -(k**3) * r / (1 + s**2), 1 / k - 1 / r):
+        for draw in rng.uniform(-2, 2, (20, 4)):
+            places = dict(zip(real, draw, strict=True))
+            assert bool(positive(e).subs(places)) == (float(e.subs(places)) > 0)
+
+
 def test_state_spaces():
     assert state_space(OU) == (-sp.oo, sp.oo)
     assert state_space(CIR) == (0, sp.oo)
@@ -190,6 +280,10 @@ def test_state_spaces():
     assert state_space(ItoProcess(x, 0, {W: sp.sqrt(1 - x**2)})) == (-1, 1)
     assert state_space(ItoProcess(x, 0, {W: x}, initial=-2)) == (-sp.oo, 0)
     assert state_space(ItoProcess(x, 1 / (x - a), {W: 1})) == (a, sp.oo)
+    assert state_space(ItoProcess(x, 0, {W: x**3 - 2 * x + 1}, initial=0)) == (
+        -half - sp.sqrt(5) / 2,
+        sp.sqrt(5) / 2 - half,
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- Lamperti

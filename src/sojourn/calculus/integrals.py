@@ -74,6 +74,8 @@ def split(g: Any, x: Any) -> tuple[Any, Any, Any] | None:
             E += exponent * sp.log(base)
         elif base == x and not exponent.has(x):
             p += exponent
+        elif base == x:
+            E += exponent * sp.log(x)
         else:
             return None
     return c, sp.simplify(p), E

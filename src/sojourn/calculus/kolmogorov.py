@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from sojourn.calculus.generator import adjoint, flux, function, generator
+from sojourn.calculus.inequalities import sign_of
 from sojourn.calculus.integrals import split, total
-from sojourn.calculus.one_dimensional import end, feller, speed_density
-from sojourn.calculus.state_space import diffusion, state_space
+from sojourn.calculus.one_dimensional import End, end, feller, speed_density
+from sojourn.calculus.state_space import diffusion, state_space, where
 from sojourn.calculus.steps import Derived, Step
 from sojourn.errors import InputError
 
@@ -50,7 +51,8 @@ def forward(X: ItoProcess, p: Any = "p") -> Derived:
         )
         return Derived(equation, tuple(steps), notes)
     try:
-        notes = tuple(_boundary_note(X, place, kind) for place, kind in zip(state_space(X), feller(X), strict=True))
+        notes = where(X)
+        notes += tuple(_boundary_note(X, place, kind) for place, kind in zip(state_space(X), feller(X), strict=True))
     except InputError:
         notes = ("At a reflecting boundary the flux is zero, J = 0; at an absorbing boundary p = 0.",)
     try:
@@ -72,28 +74,41 @@ def stationary_density(X: ItoProcess) -> Derived:
 
     Source: Gardiner, Handbook of Stochastic Methods, section 5.2.2.
     """
-    D, m = diffusion(X), speed_density(X)
-    low, high = state_space(X)
+    D, (low, high) = diffusion(X), state_space(X)
     try:
-        finite = [end(X, low, above=True).mass_is_finite, end(X, high, above=False).mass_is_finite]
+        ends = end(X, low, above=True), end(X, high, above=False)
     except InputError:  # the leading powers are not known
-        finite = [sp.Symbol("int m dx < oo")]
+        ends = ()
+    finite = [e.mass_is_finite for e in ends]
+    m = speed_density(X)
     mass = sp.powsimp(sp.expand(m.value.subs(X.states[0], D.x), power_base=False))
     parsed = split(mass, D.x)
     pure_power = (
         parsed is not None and not parsed[2].has(D.x) and (low, high) == (0, sp.oo)
     )  # infinite at one end or both
-    if sp.And(*finite) == sp.false or pure_power:
+    if sp.false in finite or pure_power or (ends and _exclude_each_other(*ends)):
         raise InputError(f"the speed density {m.value} has no finite integral, so there is no stationary density")
     size = total(mass, D.x, low, high)
+    if not ends and size.has(sp.Integral):
+        raise InputError(
+            f"whether the speed density {m.value} has a finite integral from {low} to {high} is not decided here, so "
+            f"that a stationary density is not given"
+        )
     value = sp.powsimp(mass / size)
-    notes = [f"It exists where {condition}." for condition in finite if condition != sp.true]
+    conditions = [c for c in finite if c != sp.true] if ends else ["int m dx is finite"]
+    notes = [f"It exists where {' and '.join(map(str, dict.fromkeys(conditions)))}."] if conditions else []
     steps = (
         *m.steps,
         Step(f"C = 1 / int m dx over ({low}, {high})", sp.Symbol("C"), D.back(1 / size)),
         Step("J = 0", sp.Symbol("J"), flux(X, D.back(mass)).value[0].simplify()),
     )
     return Derived(D.back(value), steps, tuple(notes))
+
+
+def _exclude_each_other(low: End, high: End) -> bool:
+    """Whether m is never integrable at both ends."""
+    ratio = sp.cancel(sign_of(low.mass_exponent) / sign_of(high.mass_exponent))
+    return bool(ratio.is_number and ratio.is_negative)
 
 
 def feynman_kac(X: ItoProcess, payoff: Any, *, discount: Any = 0, source: Any = 0, u: Any = "u") -> Derived:
@@ -158,7 +173,7 @@ def _listed(X: ItoProcess) -> str:
 def _boundary_note(X: ItoProcess, place: Any, kind: Derived) -> str:
     asks = {
         "regular": "is regular: choose reflecting, J = 0, or absorbing, p = 0",
-        "exit": "is an exit: it is reached and absorbs, p stays finite and mass is lost to it",
+        "exit": "is an exit: it is reached, and what reaches it does not come back: the interval loses mass",
         "entrance": "is an entrance: it is never reached, J = 0",
         "natural": "is natural: it is never reached, no condition is needed and J = 0",
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from sojourn.calculus.inequalities import positive, sign_of
 from sojourn.calculus.integrals import antiderivative, definite, exponential
 from sojourn.calculus.state_space import Diffusion, diffusion, inside, singular_points, state_space
 from sojourn.calculus.steps import Derived, Step
@@ -17,6 +18,8 @@ from sojourn.errors import InputError
 
 if TYPE_CHECKING:
     from sojourn.calculus.process import ItoProcess
+
+LARGEST = 60  # operations in a function that is no fraction and still is expanded at an end
 
 
 def scale_density(X: ItoProcess, reference: Any = None) -> sp.Expr:
@@ -104,9 +107,10 @@ def mean_exit_time(X: ItoProcess, low: Any, high: Any) -> Derived:
 def feller(X: ItoProcess) -> tuple[Derived, Derived]:
     """The kinds of the lower and the upper end of the state space: regular, exit, entrance or natural.
 
-    The value is a symbol of that name, or a Piecewise of such symbols where parameters decide. With distance z from the
-    end, B^2 ~ z^beta and s' ~ z^p: beta >= 2 is natural; else p <= -1 is an entrance, p >= 1 - beta an exit, and what
-    lies between is regular. Where s' grows or falls as exp(c z^-r), r decides the integrals of Feller's test.
+    The value is a symbol of that name, or a Piecewise of such symbols where parameters decide; where no case holds, the
+    kind is not decided. With distance z from the end, B^2 ~ z^beta and s' ~ z^p: beta >= 2 is natural; else p <= -1 is
+    an entrance, p >= 1 - beta an exit, and what lies between is regular. Where s' grows or falls as exp(c z^-r), r
+    decides the integrals of Feller's test.
 
     Raises:
         InputError: the state space, or the leading terms of the coefficients at an end, are not found.
@@ -254,12 +258,20 @@ class End:
     @property
     def mass_is_finite(self) -> Any:
         """Whether int m is finite at the end, a condition."""
-        return self.kappa < 0 if self.e < -1 else self.power < 1 - self.beta
+        return positive(self.mass_exponent)
+
+    @property
+    def mass_exponent(self) -> sp.Expr:
+        """An expression that is positive where int m is finite at the end."""
+        return -self.kappa if self.e < -1 else 1 - self.beta - self.power
 
 
 def end(X: ItoProcess, place: Any, *, above: bool) -> End:
     """The leading powers at an end; `above`: the state lies above it."""
-    D = diffusion(X)
+    return _end(diffusion(X), place, above=above)
+
+
+def _end(D: Diffusion, place: Any, *, above: bool) -> End:
     z = sp.Dummy("z", positive=True)
     side = 1 if above else -1
     x = -side / z if sp.sympify(place).is_infinite else place + side * z
@@ -272,33 +284,94 @@ def end(X: ItoProcess, place: Any, *, above: bool) -> End:
 
 
 def _kind(X: ItoProcess, place: Any, *, above: bool) -> Derived:
-    found = end(X, place, above=above)
-    regular, leaving, entrance, natural = (sp.Symbol(kind) for kind in ("regular", "exit", "entrance", "natural"))
+    D = diffusion(X)
+    found = _end(D, place, above=above)
     if found.e < -1:
-        r = -found.e - 1
-        rule = Step("s' ~ exp(-c z^-r) near the end; c, r", sp.Symbol("s'"), sp.Tuple(found.kappa / r, r))
-        value = sp.Piecewise((leaving, found.kappa > 0), (entrance, True)) if r + 2 > found.beta else natural
+        rule = Step(
+            "s' ~ exp(-c z^-r) near the end; c, r",
+            sp.Symbol("s'"),
+            sp.Tuple(found.kappa / (-found.e - 1), -found.e - 1),
+        )
+    else:
+        rule = Step("s' ~ z^p near the end; p", sp.Symbol("s'"), found.power)
+    second = Step("B^2 ~ z^beta near the end; beta", sp.Symbol("B^2"), found.beta)
+    cases = _cases(D, place, found, above=above)
+    value = cases[0][0] if cases[0][1] == sp.true else sp.Piecewise(*cases, evaluate=False)
+    return Derived(value, (rule, second), (f"The end is {X.states[0]} = {place}.",))
+
+
+def _cases(D: Diffusion, place: Any, found: End, *, above: bool) -> list[tuple[Any, Any]]:
+    """(kind, condition), of which the first that is true counts; the last may leave parameters out."""
+    regular, leaving, entrance, natural = (sp.Symbol(kind) for kind in ("regular", "exit", "entrance", "natural"))
+    if found.e < -1 and found.beta < 1 - found.e:
+        listed = [(leaving, positive(found.kappa)), (entrance, positive(-found.kappa))]
+        listed += _at_equality(D, place, found, above=above) if not sign_of(found.kappa).is_number else []
+    elif found.e < -1 or found.beta >= 2:
+        listed = [(natural, sp.true)]
     else:
         p = found.power
-        rule = Step("s' ~ z^p near the end; p", sp.Symbol("s'"), p)
-        cases = sp.Piecewise((entrance, p <= -1), (leaving, p >= 1 - found.beta), (regular, True))
-        value = natural if found.beta >= 2 else cases
-    second = Step("B^2 ~ z^beta near the end; beta", sp.Symbol("B^2"), found.beta)
-    return Derived(value, (rule, second), (f"The end is {X.states[0]} = {place}.",))
+        listed = [
+            (entrance, positive(-1 - p, strict=False)),
+            (leaving, positive(p - 1 + found.beta, strict=False)),
+            (regular, sp.true),
+        ]
+    kept = [(kind, condition) for kind, condition in listed if condition != sp.false]
+    certain = next((i for i, (_, condition) in enumerate(kept) if condition == sp.true), len(kept))
+    return kept[: certain + 1]
+
+
+def _at_equality(D: Diffusion, place: Any, found: End, *, above: bool) -> list[tuple[Any, Any]]:
+    """The kind where the leading coefficient of (log s')' is zero, if it is one kind."""
+    nonzero = sp.denom(sp.together(place)) if sp.sympify(place).is_finite is not False else sp.S.One
+    factors = [f.as_base_exp()[0] for f in sp.Mul.make_args(sp.factor(sign_of(found.kappa)))]
+    kinds = {_kind_where_zero(D, place, f, above=above) for f in factors if f.free_symbols and not nonzero.has(f)}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return [] if kind is None else [(kind, sp.true)]
+
+
+def _kind_where_zero(D: Diffusion, place: Any, f: sp.Expr, *, above: bool) -> Any:
+    """The kind of the end where f is zero; None if it is not a single one or not found."""
+    for symbol in sorted(f.free_symbols, key=str):
+        slope = sp.diff(f, symbol)
+        if slope.has(symbol):
+            continue
+        zero = {symbol: sp.factor(-(f - slope * symbol) / slope)}
+        there = Diffusion(D.state, D.x, sp.factor(D.drift.subs(zero)), sp.factor(D.variance.subs(zero)))
+        try:
+            cases = _cases(there, place, _end(there, sp.sympify(place).subs(zero), above=above), above=above)
+        except InputError:
+            continue
+        if len(cases) == 1 and cases[0][1] == sp.true:
+            return cases[0][0]
+    return None
 
 
 def _leading(f: sp.Expr, z: sp.Symbol, D: Diffusion) -> tuple[sp.Expr, sp.Expr]:
     """(c, e) with f ~ c z^e as z falls to 0, e a number; (0, 0) for f = 0."""
-    f = sp.powsimp(sp.expand(sp.powdenest(sp.cancel(sp.together(f)), force=True)))
+    if f.is_rational_function(z):
+        return _lowest(f, z)
+    f = sp.powsimp(sp.expand(sp.powdenest(sp.cancel(sp.together(f)), force=True))) if f.count_ops() < LARGEST else f
     if f == 0:
         return sp.S.Zero, sp.S.Zero
     try:
-        c, e = f.leadterm(z)
+        c, e = f.leadterm(z) if f.count_ops() < LARGEST else (sp.nan, sp.nan)
     except (ValueError, NotImplementedError, sp.PoleError):
         c, e = sp.nan, sp.nan
-    if not sp.sympify(e).is_number or sp.sympify(e) is sp.nan or c.has(z) or c.has(sp.log(z)):
+    if not sp.sympify(e).is_number or sp.sympify(e) is sp.nan or c.has(z, sp.log(z), sp.AccumBounds):
         raise InputError(
             f"Feller's test needs the leading powers of drift {D.back(D.drift)} and B^2 = {D.back(D.variance)} at an "
             f"end of the state space, which are not found; give numbers to exponents"
         )
     return sp.simplify(c), e
+
+
+def _lowest(f: sp.Expr, z: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+    """`_leading` of a rational function."""
+    c, e = sp.S.One, 0
+    for polynomial, side in zip(sp.fraction(sp.factor(sp.together(f))), (1, -1), strict=True):
+        p = sp.Poly(polynomial, z)
+        if p.is_zero:
+            return sp.S.Zero, sp.S.Zero
+        (power,), coefficient = p.terms()[-1]
+        c, e = c * coefficient**side, e + side * power
+    return sp.factor(c), sp.Integer(e)

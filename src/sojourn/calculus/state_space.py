@@ -70,73 +70,147 @@ def diffusion(X: ItoProcess) -> Diffusion:
 def state_space(X: ItoProcess) -> tuple[sp.Expr, sp.Expr]:
     """The ends of the interval between singular points that holds the initial value.
 
-    Without a number for the initial value it is the highest interval with B^2 > 0 (other symbols taken as positive).
+    Without a number for the initial value it is an interval with B^2 > 0 (other symbols taken as positive): a finite
+    one, else the highest. `where` says so.
 
     Raises:
-        InputError: the order of the singular points is not known, or the coefficients are not algebraic.
+        InputError: the singular points are not found or not in a known order, or B^2 < 0 at the initial value.
     """
     D = diffusion(X)
-    points = singular_points(D)
-    ends = [-sp.oo, *points, sp.oo]
-    intervals = list(pairwise(ends))
+    intervals = _intervals(D)
     start = X.starts[0] if X.starts else None
     if start is not None and start.is_number:
         for low, high in intervals:
             if sp.Le(low, start) == sp.true and sp.Lt(start, high) == sp.true:
+                if inside(D, D.variance, low, high).is_negative:
+                    raise InputError(f"B^2 = {D.back(D.variance)} is negative at the initial {D.state} = {start}")
                 return low, high
-    for low, high in reversed(intervals):
-        if D.x.is_positive and sp.sympify(high).is_nonpositive:
-            continue
-        if inside(D, D.variance, low, high).is_positive:
-            return low, high
+    possible = [part for part in intervals if inside(D, D.variance, *part).is_positive]
+    if possible:
+        finite = [part for part in possible if all(sp.sympify(place).is_finite for place in part)]
+        return (finite or possible)[-1]
     raise InputError(
         f"no interval is found in which B^2 = {D.back(D.variance)} is positive; give numbers to parameters"
     )
 
 
+def where(X: ItoProcess) -> tuple[str, ...]:
+    """Notes on the interval of `state_space`: that the start decides on it, and what is assumed of parameters."""
+    D, (low, high) = diffusion(X), state_space(X)
+    possible = [part for part in _intervals(D) if inside(D, D.variance, *part).is_positive]
+    known = X.starts is not None and X.starts[0].is_number
+    notes: tuple[str, ...] = ()
+    if len(possible) > 1 and not known:
+        notes += (f"{D.state} starts between {low} and {high}; from elsewhere it has other ends.",)
+    below = {e for place in (low, high) for e in sp.denom(sp.together(place)).free_symbols if not e.is_nonzero}
+    notes += tuple(f"{e} is not zero." for e in sorted(below, key=str))
+    if not _is_positive(D, low, high):
+        notes += (f"B^2 is positive between {low} and {high}.",)
+    return notes
+
+
+def _is_positive(D: Diffusion, low: Any, high: Any) -> bool:
+    """Whether B^2 >= 0 is seen between the ends, with all of the interval as the image of z > 0."""
+    z = sp.Dummy("z", positive=True)
+    low, high = sp.sympify(low), sp.sympify(high)
+    if low.is_infinite and high.is_infinite:
+        return bool(D.variance.is_nonnegative)
+    x = high - z if low.is_infinite else low + z if high.is_infinite else low + (high - low) * z / (1 + z)
+    e = D.variance.subs(D.x, x)
+    return bool(e.is_nonnegative or sp.factor(sp.together(e)).is_nonnegative)
+
+
+def _intervals(D: Diffusion) -> list[tuple[sp.Expr, sp.Expr]]:
+    """Those between singular points, without negative ones where x is positive."""
+    found = list(pairwise([-sp.oo, *singular_points(D), sp.oo]))
+    return [(low, high) for low, high in found if not (D.x.is_positive and sp.sympify(high).is_nonpositive)]
+
+
 def singular_points(D: Diffusion) -> list[sp.Expr]:
-    """Zeros and poles of B^2 and poles of a, in order."""
-    found: set[Any] = set()
+    """Zeros and poles of B^2 and poles of a, in order.
+
+    Raises:
+        InputError: they cannot be listed, as those of tan x, or parameters decide whether there are any.
+    """
+    x = sp.Dummy(D.x.name, real=True)  # 0 may be such a point
+    D = Diffusion(D.state, x, D.drift.subs(D.x, x), D.variance.subs(D.x, x))
+    variance, drift = (sp.factor(sp.together(e)) for e in (D.variance, D.drift))
+    return _sorted(_zeros(variance, D) | _poles(variance, D) | _poles(drift, D))
+
+
+_ENTIRE = (sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.exp, sp.Abs, sp.sign)
+_ONE_ZERO = (sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.Abs, sp.sign)  # functions whose zero is that of x
+
+
+def _poles(e: Any, D: Diffusion) -> set[Any]:
+    """Where e is not defined or infinite, at an end of where it is real too."""
+    if not e.has(D.x) or e == D.x:
+        return set()
+    if isinstance(e, (sp.Add, sp.Mul, sp.Max, sp.Min, *_ENTIRE)):
+        return set[Any]().union(*(_poles(part, D) for part in e.args))
+    if isinstance(e, sp.log):
+        return _poles(e.args[0], D) | _zeros(e.args[0], D)
+    if isinstance(e, sp.Pow):
+        base, exponent = e.args
+        if exponent.has(D.x):
+            if base.is_positive and not base.has(D.x):
+                return _poles(exponent, D)
+            raise _not_found(e, D)
+        harmless = exponent.is_nonnegative and (exponent.is_integer or isinstance(base, sp.Abs))
+        return _poles(base, D) | (set() if harmless else _zeros(base, D))
+    raise _not_found(e, D)
+
+
+def _zeros(e: Any, D: Diffusion) -> set[Any]:
+    """The real x with e = 0."""
+    if e == D.x:
+        return {sp.S.Zero}
+    if not e.has(D.x) or e.is_positive or e.is_negative or isinstance(e, sp.exp):
+        return set()
+    if e.is_polynomial(D.x):
+        return _real_roots(e, D)
+    if isinstance(e, sp.Mul):
+        return set[Any]().union(*(_zeros(part, D) for part in e.args))
+    if isinstance(e, sp.Pow) and not e.args[1].has(D.x):
+        return set() if e.args[1].is_negative else _zeros(e.args[0], D)
+    if isinstance(e, _ONE_ZERO):
+        return _zeros(e.args[0], D)
+    if isinstance(e, sp.log):
+        return _zeros(e.args[0] - 1, D)
+    raise _not_found(e, D)
+
+
+def _not_found(e: Any, D: Diffusion) -> InputError:
+    return InputError(
+        f"the singular points of drift {D.back(D.drift)} and B^2 = {D.back(D.variance)} are not found, for where "
+        f"{D.back(e)} vanishes or ends is not known here"
+    )
+
+
+def _real_roots(polynomial: Any, D: Diffusion) -> set[Any]:
+    """The real zeros of a polynomial; linear factors in symbols are taken to depend on x."""
     free = sp.Dummy("x")  # without assumptions, so that no root is dropped for them
-    for expression, zeros in ((D.variance, True), (D.drift, False)):
-        for factor in sp.Mul.make_args(sp.factor(sp.together(expression))):
-            base, exponent = factor.as_base_exp()
-            if not factor.has(D.x):
-                continue
-            if isinstance(factor, sp.exp) or (isinstance(base, sp.Abs) and exponent.is_positive and not zeros):
-                continue
-            if not zeros and not exponent.is_negative:
-                found |= _poles_inside(base, D.x, free)
-                continue
-            base = base.args[0] if isinstance(base, sp.Abs) else base
-            if not base.is_polynomial(D.x):
-                raise InputError(
-                    f"singular points of {D.back(expression)} are not found, for {D.back(base)} is no polynomial in "
-                    f"{D.state}"
-                )
-            found |= _real_roots(base, D.x, free)
-    return _sorted(found)
-
-
-def _poles_inside(base: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[Any]:
-    """Where negative powers or logarithms inside a sum are singular."""
-    out: set[Any] = set()
-    for part in base.atoms(sp.Pow, sp.log):
-        inner = part.args[0]
-        if inner.has(x) and inner.is_polynomial(x) and (isinstance(part, sp.log) or not part.args[1].is_nonnegative):
-            out |= _real_roots(inner, x, free)
-    return out
-
-
-def _real_roots(polynomial: sp.Expr, x: sp.Symbol, free: sp.Symbol) -> set[Any]:
-    p = sp.Poly(polynomial.subs(x, free), free)
-    roots = sp.roots(p)
-    if sum(roots.values()) < p.degree() and p.free_symbols_in_domain:
-        raise InputError(f"the zeros of {polynomial} are not found in symbols; give numbers to its parameters")
-    if sum(roots.values()) < p.degree():
-        return set(sp.real_roots(p))
-    linear = p.degree() == 1
-    return {r for r in roots if r.is_real or (linear and r.is_real is None)}
+    found: set[Any] = set()
+    numbers = {f: sp.nsimplify(f, rational=True) for f in polynomial.atoms(sp.Float)}
+    for factor, _ in sp.factor_list(polynomial.xreplace({**numbers, D.x: free}), free)[1]:
+        p = sp.Poly(factor, free)
+        c = p.all_coeffs()
+        if len(c) == 2:
+            found.add(-c[1] / c[0])
+            continue
+        if all(e.is_Rational for e in c):
+            found |= set(sp.real_roots(p))
+            continue
+        discriminant = sp.factor(c[1] ** 2 - 4 * c[0] * c[2]) if len(c) == 3 else sp.nan
+        if discriminant.is_negative or factor.subs(free, D.x).is_positive:
+            continue
+        if not discriminant.is_nonnegative:
+            raise InputError(
+                f"whether {D.back(polynomial)} has zeros depends on its parameters; give numbers to them, or symbols "
+                f"with positive=True where they are positive"
+            )
+        found |= {(-c[1] + sign * sp.sqrt(discriminant)) / (2 * c[0]) for sign in (-1, 1)}
+    return {sp.simplify(root) for root in found}
 
 
 def _sorted(points: set[sp.Expr]) -> list[sp.Expr]:
