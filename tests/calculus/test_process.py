@@ -6,8 +6,8 @@ import sympy as sp
 import torch
 
 import sojourn as sj
-from sojourn.calculus import ItoProcess, brownian, symbols
-from sojourn.observers import NonFiniteError
+from sojourn.calculus import ItoProcess, StratonovichProcess, brownian, symbols
+from sojourn.observers import NonFiniteError, find_non_finite
 
 t, S, mu, sigma = symbols("t S mu sigma", positive=True)
 v, kappa, theta, xi, rho = symbols("v kappa theta xi rho", positive=True)
@@ -58,6 +58,18 @@ def test_simulated_moments_are_those_of_the_law():
     assert abs(np.log(last).var() / 0.04 - 1) < 7 * (2 / n) ** 0.5 + 2e-3
 
 
+def test_a_stratonovich_process_is_simulated_by_its_ito_form():
+    """dS = sigma S o dW is S_0 exp(sigma W): Heun's step follows it path by path, with an error of order h."""
+    X = StratonovichProcess(S, 0, {W: sigma * S}, initial=1, values={"sigma": 0.5})
+    step = X.discretise(dt=1 / 512)
+    assert step.scheme == "heun"
+    last = sj.simulate(step, steps=512, ensemble=200, seed=2, progress=False).dataset["S"].values[:, -1]
+    motion = sj.simulate(
+        ItoProcess(S, 0, {W: 1}, initial=0).discretise(dt=1 / 512), steps=512, ensemble=200, seed=2, progress=False
+    )
+    np.testing.assert_allclose(last, np.exp(0.5 * motion.dataset["S"].values[:, -1]), rtol=2e-3)
+
+
 def test_gradients_reach_parameters_and_states():
     """d S_T / d mu = T S_T and d S_T / d S_0 = S_T / S_0, in the limit; here of (1 + mu h + ...)^n exactly."""
     rate = torch.tensor(0.05, dtype=torch.float64, requires_grad=True)
@@ -96,21 +108,34 @@ def bad(make, *parts):
 
 
 def test_bad_input_is_one_line():
-    bad(lambda: brownian("W1 W2", correlation=1.2), "positive semi-definite", "-0.2")
+    bad(lambda: brownian("W1 W2", correlation=1.2), "correlation of W1 and W2 is 1.2, outside [-1, 1]")
     bad(lambda: brownian("A B C", correlation=-0.6), "positive semi-definite")
     bad(lambda: brownian("A B", correlation=[[1, 0.2], [0.3, 1]]), "symmetric")
     bad(lambda: brownian("A B", correlation=[[2, 0], [0, 1]]), "with itself is 2")
     bad(lambda: brownian("A A"), "different names")
-    bad(lambda: heston()(rho=1.5), "positive semi-definite")
+    bad(lambda: heston()(rho=1.5), "correlation of W1 and W2 is 1.5, outside [-1, 1]")
+    for number in ("a", 1j, float("nan"), float("inf"), sp.I, sp.nan, sp.oo, None, [1.0]):
+        bad(lambda number=number: GBM(mu=number), f"mu={number!r} is not a finite real number")
     bad(lambda: GBM(nu=1.0), "no parameter 'nu'", "mu, sigma")
     bad(lambda: GBM(mu=0.05).discretise(dt=0.1), "depends on sigma", "X(sigma=1.0)")
     bad(lambda: ItoProcess(S, mu * S, {sigma: S}), "no Brownian motion", "brownian('W')")
-    bad(lambda: ItoProcess([S, v], [mu * S], {W: [S, v]}), "drift has 1 entries")
+    bad(lambda: ItoProcess([S, v], [mu * S], {W: [S, v]}), "drift has 1 entry; 2 states need 2")
+    bad(lambda: ItoProcess(S, [mu, mu], {W: S}), "drift has 2 entries; 1 state needs 1")
+    bad(lambda: ItoProcess(S, mu * S, W), "diffusion=W does not say of which motion; write {W: W}")
+    bad(lambda: ItoProcess(S, mu * S, {}, jumps=[S]), "jumps=[S] does not say of which process")
+    bad(lambda: GBM.discretise(dt=0.1, foo=2), "discretise has no option 'foo'; there are: dtype, substeps")
     bad(lambda: ItoProcess(S, W * S, {W: S}), "W stands in a coefficient")
     bad(lambda: ItoProcess(S, "mu*S", {W: S}), "not an expression")
     bad(lambda: GBM(mu=0.05, sigma=0.2).discretise(dt=-1), "dt=-1")
     bad(lambda: GBM(mu=0.05, sigma=0.2).discretise(dt=0.1, scheme="rk4"), "scheme='rk4'", "euler")
     bad(lambda: heston(0.3)(mu=0, kappa=1, theta=1, xi=1).discretise(dt=0.1, scheme="milstein"), "commutes", "levy")
+
+
+def test_fields_without_axes_have_no_place():
+    state = {"S": torch.tensor([0.0, float("nan")]), "u": torch.ones(2, 3)}
+    assert find_non_finite(state) == "field 'S' of member 1 is not finite"
+    state = {"u": torch.tensor([[1.0, 2.0], [3.0, float("inf")]])}
+    assert find_non_finite(state) == "field 'u' of member 1 is not finite at (1,)"
 
 
 def test_a_path_that_leaves_the_domain_is_told_where_and_why():

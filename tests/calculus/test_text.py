@@ -195,7 +195,7 @@ BAD = [
     ("dX = dt; dX = dW", "dX stands on the left twice"),
     ("dX = dW1; dW1*dW2 = dt", "speaks of dW2, which stands in no equation"),
     ("dX = dt; dW1*dW2 = dt", "speaks of a Brownian motion that stands in no equation"),
-    ("dX = dW1 + dW2; dW1*dW2 = 2*dt", "correlation is not positive semi-definite"),
+    ("dX = dW1 + dW2; dW1*dW2 = 2*dt", "correlation of W1 and W2 is 2, outside [-1, 1]"),
     ("dX = dW1 + dW2; dW1*dW2 = 0.5", "is not a number times dt"),
     ("dX = dW1; dW1*dW1 = 0.5*dt", "dW1*dW1 is dt; leave the entry out"),
     ("dW1*dW2 = 0.5*dt", "there is no equation of a state"),

@@ -6,6 +6,7 @@ dW_i dW_j = rho_ij dt,    dt dW = dt dt = 0,    dN dN = dN,    dN dt = dN dW = 0
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any
 
 import sympy as sp
@@ -171,7 +172,7 @@ def correlation_matrix(n: int, correlation: Any) -> sp.ImmutableMatrix:
 
 
 def check_correlation(matrix: Any, names: tuple[str, ...]) -> None:
-    """Raises InputError unless the diagonal is ones, the matrix symmetric and, where numeric, semi-definite."""
+    """Raises InputError unless the diagonal is ones, the matrix symmetric and, in numbers, positive semi-definite."""
     for i, name in enumerate(names):
         if matrix[i, i] != 1:
             raise InputError(f"correlation of {name} with itself is {_short(matrix[i, i])}; it must be 1")
@@ -186,6 +187,9 @@ def check_correlation(matrix: Any, names: tuple[str, ...]) -> None:
         return
     if any(not e.is_real for e in matrix):
         raise InputError(f"correlation {matrix.tolist()} is not real")
+    for j, k in combinations(range(len(names)), 2):
+        if abs(float(matrix[j, k])) > 1 + 1e-12:
+            raise InputError(f"correlation of {names[j]} and {names[k]} is {_short(matrix[j, k])}, outside [-1, 1]")
     import numpy as np
 
     lowest = float(np.linalg.eigvalsh(np.array(matrix.tolist(), dtype=float)).min())

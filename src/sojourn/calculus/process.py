@@ -5,6 +5,7 @@ Everything else in this room is a function of it; `methods` are the short way to
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ from sojourn.processes.ito.coefficients import Coefficients
 
 if TYPE_CHECKING:
     from sojourn.processes.ito.discretised import Discretised
+
+
+_OPTIONS = {"substeps", "dtype"}  # of `discretise`
+_ENTRIES, _STATES = ("entry", "entries"), ("state needs", "states need")
 
 
 class ItoProcess(Calculus):
@@ -50,6 +55,10 @@ class ItoProcess(Calculus):
             raise InputError(f"state={state!r} is not a symbol or several; make them with symbols('S')")
         if len({s.name for s in self.states}) < len(self.states):
             raise InputError(f"states {self.states} need different names")
+        if not isinstance(diffusion, Mapping):
+            raise InputError(f"diffusion={diffusion!r} does not say of which motion; write {{W: {diffusion!r}}}")
+        if not isinstance(jumps or {}, Mapping):
+            raise InputError(f"jumps={jumps!r} does not say of which process; write {{N: {jumps!r}}}")
         for noise in diffusion:
             if not isinstance(noise, Brownian):
                 raise InputError(f"diffusion names {noise!r}, which is no Brownian motion; make one with brownian('W')")
@@ -119,7 +128,7 @@ class ItoProcess(Calculus):
         """The same process with numbers for some parameters; a number may be a tensor that asks for its gradient.
 
         Raises:
-            InputError: there is no such parameter, or correlations become impossible.
+            InputError: there is no such parameter, a value is no finite real number, or correlations become impossible.
         """
         known = {symbol.name for symbol in self.parameters}
         for name in values:
@@ -221,6 +230,8 @@ class ItoProcess(Calculus):
                     raise InputError(f"the initial {symbol} = {value} is not a finite real number")
                 value = float(value)
             start[symbol.name] = value
+        if unknown := sorted(set(options) - _OPTIONS):
+            raise InputError(f"discretise has no option {unknown[0]!r}; there are: {', '.join(sorted(_OPTIONS))}")
         make = ExactSquareRoot if scheme == "exact" and form(coefficients) else Discretised
         return make(coefficients, values, start, dt=dt, scheme=scheme, **options)
 
@@ -261,7 +272,8 @@ class ItoProcess(Calculus):
         several = isinstance(value, (Sequence, sp.MatrixBase)) and not isinstance(value, str)
         listed = list(entries) if several else [value]
         if len(listed) != len(self.states):
-            raise InputError(f"{what} has {len(listed)} entries; {len(self.states)} states need {len(self.states)}")
+            have, need = (_counted(n, *word) for n, word in ((len(listed), _ENTRIES), (len(self.states), _STATES)))
+            raise InputError(f"{what} has {have}; {need} {len(self.states)}")
         try:
             found = tuple(sp.sympify(v, strict=True) for v in listed)
         except (sp.SympifyError, ValueError, TypeError):
@@ -301,6 +313,8 @@ class ItoProcess(Calculus):
         return isinstance(symbol, Brownian) or symbol in self.jump_columns
 
     def _check(self) -> None:
+        for name, value in self.values.items():
+            _check_number(name, value)
         for N in self.jump_columns:
             if N.mark in self.states:
                 raise InputError(f"the mark {N.mark} of {N} is also a state; give the mark a name of its own")
@@ -319,3 +333,16 @@ class ItoProcess(Calculus):
         if self.values and self.noises:
             numbers = {s: v for s, v in self.given().items() if isinstance(v, (int, float))}
             check_correlation(sp.ImmutableMatrix(self.correlation().subs(numbers)), tuple(W.name for W in self.noises))
+
+
+def _counted(n: int, one: str, more: str) -> str:
+    return f"{n} {one if n == 1 else more}"
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Raises InputError unless it is a finite real number, an expression, or a tensor, which is for the simulator."""
+    if hasattr(value, "shape") and not isinstance(value, (sp.Basic, numbers.Number)):
+        return
+    real = isinstance(value, numbers.Real) or (isinstance(value, sp.Expr) and value.is_extended_real is not False)
+    if not real or sp.sympify(value).is_finite is False or sp.sympify(value) is sp.nan:
+        raise InputError(f"{name}={value!r} is not a finite real number; give a number or a tensor of them")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
@@ -19,6 +19,9 @@ from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Partial, Step
 from sojourn.calculus.tidy import tidy
+
+if TYPE_CHECKING:
+    from sojourn.processes.ito.discretised import Discretised
 
 
 class StratonovichProcess:
@@ -53,6 +56,10 @@ class StratonovichProcess:
         """The same process as dX = (a' + 1/2 sum_jkl rho_kl B_jl d_j B_ik) dt + B dW."""
         c = self.coefficients
         return c._with(drift=[tidy(a + e) for a, e in zip(c.drifts, correction(c), strict=True)])
+
+    def discretise(self, dt: float, scheme: str = "heun", **options: Any) -> Discretised:
+        """The process in steps of `dt`, by way of Ito's form; see `ItoProcess.discretise`."""
+        return self.to_ito().discretise(dt, scheme, **options)
 
     def of(self, f: Any) -> StratonovichDifferential:
         """df = f_t dt + sum_i f_i o dX_i, the ordinary chain rule."""

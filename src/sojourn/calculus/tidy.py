@@ -1,4 +1,4 @@
-"""Expressions in a short form, quickly: sums in high powers are not multiplied out, and `simplify` sees small ones only."""
+"""Expressions in a short form, quickly: sums in high powers stay, and `simplify` is tried on small expressions only."""
 
 from __future__ import annotations
 
