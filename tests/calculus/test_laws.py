@@ -311,6 +311,37 @@ def test_five_states_in_numbers():
     assert frozen.cov == pytest.approx(V, rel=1e-7)
 
 
+def test_long_systems_are_refused_in_symbols_and_known_in_numbers():
+    """A cascade of four states with rates in symbols: at once refused; frozen with and without a forcing in time."""
+    u, z = sp.symbols("u z", real=True)
+    rates = sp.symbols("k1:5", positive=True)
+    states = (x, y, z, u)
+    drift = [-rates[0] * x] + [rates[i] * (states[i] - states[i + 1]) for i in range(3)]
+    values = {"k1": 1.0, "k2": 0.7, "k3": 0.4, "k4": 0.2, "t": 1.5}
+    A = np.array(
+        [
+            [float(sp.diff(e, s).subs(dict(zip(rates, (1.0, 0.7, 0.4, 0.2), strict=True)))) for s in states]
+            for e in drift
+        ]
+    )
+    for force in (sp.S.Zero, sp.sin(3 * t)):
+        process = ItoProcess(states, [drift[0] + force, *drift[1:]], {W: [1, 0, 0, 0]}, initial=[1, 0, 0, 0])
+        law = process.law()
+        for ask in (lambda law=law: law.variance, lambda law=law: law.mean, process.solve):
+            with pytest.raises(InputError, match=r"too long in symbols.*frozen\(\)"):
+                ask()
+
+        def slope(time, y, force=force):
+            V = y[4:].reshape(4, 4)
+            m = A @ y[:4] + np.array([1.0, 0, 0, 0]) * float(force.subs(t, time))
+            return np.concatenate([m, (A @ V + V @ A.T + np.diag([1.0, 0, 0, 0])).ravel()])
+
+        found = integrate.solve_ivp(slope, (0, 1.5), np.r_[1.0, np.zeros(19)], rtol=1e-9, atol=1e-12).y[:, -1]
+        frozen = law.frozen(**values)
+        assert frozen.mean == pytest.approx(found[:4], rel=1e-6)
+        assert frozen.cov.ravel() == pytest.approx(found[4:], rel=1e-6)
+
+
 @pytest.mark.parametrize(("A", "time"), [([[-1000.0, 1], [0, -1]], 2), ([[-1.0, 1], [0, -2]], 500)])
 def test_stiff_and_long_in_numbers(A, time):
     """V - e^(At) V e^(A't) with the stationary V of Lyapunov's equation, where exp(-A t) has no number."""

@@ -277,14 +277,24 @@ class GaussianVector:
     @cached_property
     def mean(self) -> sp.Matrix:
         """e^(At) x_0 + int_0^t e^(A(t-s)) c(s) ds."""
-        return (
-            exponential(self.A, self.t) * self.start + self._integral(lambda F, s: F * self._at(self.c, s))
-        ).applyfunc(_short)
+        flow = self._flow(400, "mean")
+        return (flow * self.start + self._integral(lambda F, s: F * self._at(self.c, s))).applyfunc(_short)
 
     @cached_property
     def variance(self) -> sp.Matrix:
         """The covariance matrix int_0^t e^(A(t-s)) S(s) e^(A'(t-s)) ds."""
+        self._flow(200, "covariance")
         return self._integral(lambda F, s: F * self._at(self.S, s) * F.T).applyfunc(_short)
+
+    def _flow(self, most: int, what: str) -> sp.Matrix:
+        """exp(A t); InputError where it has more operations than are of use in the formula of `what`."""
+        flow = exponential(self.A, self.t)
+        if sum(e.count_ops() for e in flow) > most:
+            raise InputError(
+                f"the {what} of a linear system with matrix {self.A.tolist()} is too long in symbols; give numbers to "
+                f"parameters, or use law().frozen()"
+            )
+        return flow
 
     def density(self, x: Any) -> sp.Expr:
         V, y = self._regular, sp.Matrix(x) - self.mean
@@ -313,7 +323,7 @@ class GaussianVector:
             return np.array([[number(e) for e in row] for row in M.tolist()])
 
         if self.symbol in self.c.free_symbols | self.S.free_symbols:
-            return floats(self.mean)[:, 0], floats(self.variance)
+            return self._by_steps(floats, number)
         from scipy.linalg import expm
 
         d, t = self.A.shape[0], number(self.t)
@@ -327,6 +337,22 @@ class GaussianVector:
         for _ in range(doublings):
             V, flow = V + flow @ V @ flow.T, flow @ flow
         return affine[:d, :d] @ floats(self.start)[:, 0] + affine[:d, d], (V + V.T) / 2
+
+    def _by_steps(self, floats: Callable[[Any], np.ndarray], number: Number) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance by an ODE solver: m' = A m + c, V' = A V + V A' + S."""
+        from scipy.integrate import solve_ivp
+
+        d, A = self.A.shape[0], floats(self.A)
+
+        def rates(time: float, y: np.ndarray) -> np.ndarray:
+            V = y[d:].reshape(d, d)
+            c, S = (floats(self._at(M, sp.Float(time))) for M in (self.c, self.S))
+            return np.concatenate([A @ y[:d] + c[:, 0], (A @ V + V @ A.T + S).ravel()])
+
+        start = np.concatenate([floats(self.start)[:, 0], np.zeros(d * d)])
+        last = solve_ivp(rates, (0, number(self.t)), start, "DOP853", rtol=1e-11, atol=1e-14).y[:, -1]
+        V = last[d:].reshape(d, d)
+        return last[:d], (V + V.T) / 2
 
     def _at(self, M: sp.ImmutableMatrix, s: sp.Symbol) -> sp.Matrix:
         return sp.Matrix(M.subs(self.symbol, s))
@@ -353,4 +379,4 @@ def _det(V: Any) -> Any:
 
 
 def _short(e: sp.Expr) -> sp.Expr:
-    return sp.simplify(e) if e.count_ops() < 150 and not e.has(sp.Integral) else e
+    return sp.simplify(e) if e.count_ops() < 60 and not e.has(sp.Integral) else e

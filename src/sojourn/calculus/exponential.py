@@ -6,23 +6,38 @@ f[..] divided differences of exp(lambda t)
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
 
 from sojourn.errors import InputError
 
+MOST = 3  # eigenvalues with symbols: four take seconds, and the covariance then fills pages
+
 
 def exponential(A: Any, t: sp.Expr) -> Any:
     """exp(A t), a matrix; eigenvalues that are not known to be equal are taken to be different.
 
     Raises:
-        InputError: the characteristic polynomial has a factor of degree 3 or more.
+        InputError: the characteristic polynomial has a factor of degree 3 or more, or more than 3 eigenvalues hold
+            symbols, so that the exponential is long and takes long.
 
     Source: Higham, Functions of Matrices, section 1.2.
     """
+    return sp.Matrix(_exponential(sp.ImmutableMatrix(A), t))
+
+
+@lru_cache(64)
+def _exponential(A: sp.ImmutableMatrix, t: sp.Expr) -> Any:
     n = A.shape[0]
     values, roots = eigenvalues(A)
+    symbolic = {value for value in values if value.subs(roots).free_symbols}
+    if len(symbolic) > MOST:
+        raise InputError(
+            f"the exponential of {A.tolist()} is too long in symbols, for {len(symbolic)} eigenvalues hold them; give "
+            f"numbers to parameters, or use law().frozen() for the law in numbers"
+        )
     waves: dict[Any, Any] = {value: sp.Dummy("e") for value in values}  # exp(value t), while the algebra is done
     out, product = sp.zeros(n, n), sp.eye(n)
     for k in range(n):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from sojourn.calculus.generator import adjoint, flux, function, generator
+from sojourn.calculus.generator import adjoint, function, generator
 from sojourn.calculus.inequalities import sign_of
 from sojourn.calculus.integrals import split, total
 from sojourn.calculus.one_dimensional import End, end, feller, speed_density
@@ -100,15 +100,19 @@ def stationary_density(X: ItoProcess) -> Derived:
     steps = (
         *m.steps,
         Step(f"C = 1 / int m dx over ({low}, {high})", sp.Symbol("C"), D.back(1 / size)),
-        Step("J = 0", sp.Symbol("J"), flux(X, D.back(mass)).value[0].simplify()),
+        Step("J = a p - (B^2 p)'/2 = 0, for (B^2 m)'/(B^2 m) = 2 a/B^2", sp.Symbol("J"), sp.S.Zero),
     )
     return Derived(D.back(value), steps, tuple(notes))
 
 
 def _exclude_each_other(low: End, high: End) -> bool:
-    """Whether m is never integrable at both ends."""
-    ratio = sp.cancel(sign_of(low.mass_exponent) / sign_of(high.mass_exponent))
-    return bool(ratio.is_number and ratio.is_negative)
+    """Whether m is never integrable at both ends: p > 0 and q > 0 although p + c q <= 0 for a c > 0."""
+    p, q = sign_of(low.mass_exponent), sign_of(high.mass_exponent)
+    for symbol in p.free_symbols & q.free_symbols:
+        ratio = sp.cancel(sp.diff(p, symbol) / sp.diff(q, symbol))
+        if not ratio.has(symbol) and ratio.is_negative and sign_of(p - ratio * q).is_nonpositive:
+            return True
+    return False
 
 
 def feynman_kac(X: ItoProcess, payoff: Any, *, discount: Any = 0, source: Any = 0, u: Any = "u") -> Derived:

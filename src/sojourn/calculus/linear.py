@@ -182,6 +182,11 @@ def vector_coefficients(X: ItoProcess) -> VectorLinear:
 def _solve_vector(X: ItoProcess) -> Derived:
     k, t, s = vector_coefficients(X), X.time, bound(X)
     flow = exponential(k.A, t)
+    if sum(e.count_ops() for e in flow) > 400:
+        raise InputError(
+            f"the solution of a linear system with matrix {k.A.tolist()} is too long in symbols; give numbers to "
+            f"parameters, or use law().frozen() for the law in numbers"
+        )
     later = flow.subs(t, t - s)
     drifted = (later * k.c.subs(t, s)).applyfunc(lambda e: definite(sp.expand(e), s, 0, t))
     ito = sp.zeros(len(X.states), 1)

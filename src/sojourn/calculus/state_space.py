@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sojourn.calculus.process import ItoProcess
 
 
+LARGEST = 30  # operations in a coefficient that is no fraction and still is simplified
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """a and B^2 of one state in a symbol x that is real, or positive where the state is.
@@ -50,8 +53,13 @@ def coefficients(X: ItoProcess, x: sp.Symbol) -> tuple[Any, Any]:
     """Drift and B rho B^T of one state, with x in its place."""
     put: dict[Any, Any] = {X.states[0]: x}
     a, v = (e.subs(put) for e in list[Any]((X.drifts[0], X.covariance()[0, 0])))
-    v: Any = sp.powdenest(v)
-    return sp.expand_log(sp.simplify(a)), sp.expand_log(sp.simplify(v))
+    return _short(a, x), _short(sp.powdenest(v), x)
+
+
+def _short(e: Any, x: sp.Symbol) -> Any:
+    if e.is_rational_function(x):
+        return sp.factor(e)
+    return sp.expand_log(sp.simplify(e) if e.count_ops() < LARGEST else e)
 
 
 def diffusion(X: ItoProcess) -> Diffusion:
