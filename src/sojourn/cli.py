@@ -190,14 +190,14 @@ def _ito(arguments: list[str]) -> None:
     if of is not None and generator is not None:
         raise InputError("ito takes --of or --generator, not both; call it twice")
     from sojourn.calculus.text import parse_function, parse_process
-    from sojourn.view.derivation import derivation, glance, source
+    from sojourn.view.derivation import derivation, glance, named, source
 
     process = parse_process(rest[0])
     result: Any = process
     if of is not None:
         result = process.of(parse_function(of, process))
     elif generator is not None:
-        result = process.generator(parse_function(generator, process))
+        result = named(process, parse_function(generator, process))
     if kind is not None:
         print(source(result, kind))
     else:

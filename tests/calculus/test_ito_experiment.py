@@ -18,9 +18,11 @@ def test_the_derived_equation_agrees_at_the_predicted_rates(tmp_path):
         lines = experiment.run(run)
     results = run.record["results"]
     for scheme, rate in (("euler", 0.5), ("milstein", 1.0)):
-        assert results[scheme]["predicted"] == rate
-        assert abs(results[scheme]["rate"] - rate) < 0.1
-        assert results[scheme]["rate_half_width_95"] < 0.02
+        assert results[f"{scheme}_predicted"] == rate
+        assert abs(results[f"{scheme}_rate"] - rate) < 0.1
+        assert results[f"{scheme}_rate_half_width_95"] < 0.02
+        dt, error = np.array([(row["dt"], row["error"]) for row in run.metrics(scheme)]).T
+        assert results[f"{scheme}_rate"] == pytest.approx(np.polyfit(np.log(dt), np.log(error), 1)[0])
     assert results["law"] == "lognormal"
     assert results["distance"] < (np.log(2 / 1e-6) / 8000) ** 0.5 + 0.002
     assert "d log(X) = (μ - σ²/2) dt + σ dW" in (run.path / "derivation.txt").read_text()

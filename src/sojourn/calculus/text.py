@@ -85,8 +85,9 @@ def parse_process(text: str) -> ItoProcess:
     rows = [_row(name, right, known) for name, right in equations.items()]
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     motions = _motions(names, products, known)
-    inside = {s.name for drift, row in rows for e in (drift, *row.values()) for s in e.free_symbols}
-    inside |= {s.name for W in motions.values() for rho in W.correlations for s in rho.free_symbols}
+    used: set[Any] = {s for drift, row in rows for e in (drift, *row.values()) for s in e.free_symbols}
+    used = used.union(*(rho.free_symbols for W in motions.values() for rho in W.correlations))
+    inside = {s.name for s in used}
     for name in (n for n in names if n in inside and n not in known):
         raise InputError(
             f'{name} stands in a coefficient, and d{name} is a Brownian motion; make it a state: add "dY = d{name}", '

@@ -19,6 +19,7 @@ from sojourn.calculus import ItoProcess
 from sojourn.calculus.differential import Differential
 from sojourn.calculus.equation import written
 from sojourn.calculus.laws import Law
+from sojourn.calculus.plain import plain
 from sojourn.calculus.show import derivation
 from sojourn.calculus.text import parse_function
 from sojourn.driver import simulate
@@ -105,9 +106,9 @@ class Ito(Experiment):
         found = [Agreement.of(self, system, df.value, scheme) for scheme in self.schemes]
         law, words = _law(X, self.horizon)
         folder = run.folder("figures")
-        save(figures.agreement(found, str(df.value)), folder / "agreement.png")
+        save(figures.agreement(found, plain(df.value)), folder / "agreement.png")
         paths = self._paths(system, df.value, self.schemes[-1])
-        save(figures.both_ways(paths, self, str(df.value)), folder / "both-ways.png")
+        save(figures.both_ways(paths, self, plain(df.value)), folder / "both-ways.png")
         if len(X.states) == 1:
             ends = self._ends(X, self.schemes[-1])
             save(figures.paths_and_law(ends, X, self.horizon, law), folder / "paths.png")
@@ -119,7 +120,7 @@ class Ito(Experiment):
         steps = derivation(df)
         write_text(run.path / "derivation.txt", steps + "\n")
         for each in found:
-            run.result(**{each.scheme: each.plain()})
+            each.record(run, self)
         run.result(differential=str(df))
         lines = [escape(steps), ""]
         lines += [each.words for each in found]
@@ -195,14 +196,18 @@ class Agreement:
             f"and as h^{self.rate:.3f} ± {self.half_width:.3f}; the scheme's strong order is {self.predicted:g}."
         )
 
-    def plain(self) -> dict[str, Any]:
-        return {
-            "dt": self.dt.tolist(),
-            "error": self.error.tolist(),
-            "rate": self.rate if np.isfinite(self.rate) else None,
-            "rate_half_width_95": self.half_width,
-            "predicted": self.predicted,
-        }
+    def record(self, run: Run, settings: Ito) -> None:
+        """The rate among the results, and a line of metrics for every step size."""
+        run.result(
+            **{
+                f"{self.scheme}_rate": self.rate if np.isfinite(self.rate) else None,
+                f"{self.scheme}_rate_half_width_95": self.half_width,
+                f"{self.scheme}_predicted": self.predicted,
+            }
+        )
+        run.rewind(self.scheme, 0)
+        for level, (dt, error) in enumerate(zip(self.dt, self.error, strict=True)):
+            run.log(self.scheme, settings._steps(level), dt=float(dt), error=float(error))
 
 
 def _slope(dt: np.ndarray, error: np.ndarray) -> float:

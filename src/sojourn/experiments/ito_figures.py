@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,10 +46,12 @@ def both_ways(paths: dict[str, Any], settings: Any, function: str) -> Figure:
         top.plot(
             paths["time"],
             paths["Y"][k],
-            color="black",
+            color=colour,
             lw=0,
-            marker=".",
-            ms=4,
+            marker="o",
+            ms=3.5,
+            mec="black",
+            mew=0.5,
             label=f"{paths['name']}, from the derived equation" if k == 0 else None,
         )
         bottom.plot(paths["time"], paths["f"][k] - paths["Y"][k], color=colour, lw=1.2)
@@ -88,5 +91,6 @@ def paths_and_law(path: Any, X: Any, horizon: float, law: Any) -> Figure:
     if law is not None:
         grid = np.linspace(low, high, 400)
         right.plot(law.frozen().pdf(grid), grid, color=ORANGE, lw=1.8)
-    right.set(xlabel="density", title=f"{name} at time {horizon:g}" + (f": the {law.name} law" if law else ""))
+    title = f"{name} at time {horizon:g}" + (f": the {law.name} law" if law else "")
+    right.set(xlabel="density", title=fill(title, 30))
     return figure

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import sympy as sp
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sojourn.calculus.names import unused
 from sojourn.calculus.overview import Section, overview
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.show import derivation as written
 from sojourn.calculus.show import equation, equations, latex, text, typst, writer
+from sojourn.calculus.steps import Derived, Step
 
 LONGEST = 24  # characters of a left side that gets a column of its own
 
@@ -40,6 +43,18 @@ def derivation(result: Any) -> RenderableType:
         parts.append(Text(""))
     parts.append(_aligned(shown, "bold"))
     return Group(*parts, *_notes(getattr(result, "notes", ())))
+
+
+def named(process: ItoProcess, f: Any) -> Derived:
+    """The generator applied to f, as an equation: L f = ..."""
+    found = process.generator(f)
+    name = sp.Symbol(f"L {unused('f g h', process)}")
+    steps = (
+        Step("the function", sp.Symbol(name.name.split()[1]), f),
+        *found.steps,
+        Step("together", name, found.value),
+    )
+    return Derived(sp.Eq(name, found.value, evaluate=False), steps, found.notes)
 
 
 def glance(process: ItoProcess) -> RenderableType:
