@@ -266,6 +266,7 @@ def test_unknown_constants_stay_integrals():
     ItoProcess(V, mu * V, {W1: sigma * V, W2: K * V}),
     ItoProcess(x, sp.sin(x), {W: sigma}),
     ItoProcess(x, lam * (1 - x**2), {W: sigma * (1 - x**2)}),  # atanh(x) is pushed outwards
+    ItoProcess(V, V * sp.log(V), {W: V}),  # log(V) is
 ])  # fmt: skip
 def test_no_stationary_density(process):
     with pytest.raises(InputError, match=r"no stationary density|a stationary density is not given"):

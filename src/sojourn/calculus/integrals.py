@@ -42,7 +42,7 @@ def definite(f: Any, x: Any, low: Any, high: Any) -> Any:
 
 
 def total(f: Any, x: Any, low: Any, high: Any) -> Any:
-    """int f dx over a whole state space, for parameters with which it is finite; an `Integral` where it is not known.
+    """int f dx > 0 over a whole state space, for parameters with which it is finite; an `Integral` where none is found.
 
     Known are, up to a factor: exp(-A x^2 + B x) on the line; x^p exp(-q x^r) on the half-line; exp(-A log(x)^2) x^p on
     the half-line; (x - low)^p (high - x)^q between two finite ends.
@@ -56,7 +56,9 @@ def total(f: Any, x: Any, low: Any, high: Any) -> Any:
         found = _gamma_total(g, x)
     elif sp.sympify(low).is_finite and sp.sympify(high).is_finite:
         found = _beta_total(g, x, low, high)
-    return sp.Integral(f, (x, low, high)) if found is None else c * found
+    if found is None:
+        return sp.Integral(f, (x, low, high))
+    return sp.oo if found == sp.oo else c * found
 
 
 def split(g: Any, x: Any) -> tuple[Any, Any, Any] | None:
@@ -203,6 +205,8 @@ def _gauss_total(g: Any, x: Any) -> Any:
     if not E.is_polynomial(x) or sp.degree(E, x) != 2:
         return None
     A, B, C = -_coeff(E, x, 2), _coeff(E, x, 1), _coeff(E, x, 0)
+    if A.is_nonpositive:
+        return sp.oo
     return parsed[0] * sp.sqrt(sp.pi / A) * sp.exp(B**2 / (4 * A) + C)
 
 
@@ -216,7 +220,7 @@ def _gamma_total(g: Any, x: Any) -> Any:
     logarithmic = sp.expand(rest.subs(sp.log(x), y))
     if rest.has(sp.log) and not logarithmic.has(x):  # in y = log x a Gaussian
         found = _gauss_total(sp.exp(logarithmic + (p + 1) * y), y)
-        return None if found is None else c * sp.exp(constant) * found
+        return found if found in (None, sp.oo) else c * sp.exp(constant) * found
     q, power = rest.as_independent(x, as_Add=False)
     base, r = power.as_base_exp()
     if base != x or r.has(x) or not (r.is_positive or r.is_negative):

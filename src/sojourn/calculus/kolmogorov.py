@@ -81,7 +81,7 @@ def stationary_density(X: ItoProcess) -> Derived:
         ends = ()
     finite = [e.mass_is_finite for e in ends]
     m = speed_density(X)
-    mass = sp.powsimp(sp.expand(m.value.subs(X.states[0], D.x), power_base=False))
+    mass = sp.powsimp(m.value.subs(X.states[0], D.x))
     parsed = split(mass, D.x)
     pure_power = (
         parsed is not None and not parsed[2].has(D.x) and (low, high) == (0, sp.oo)
@@ -89,6 +89,8 @@ def stationary_density(X: ItoProcess) -> Derived:
     if sp.false in finite or pure_power or (ends and _exclude_each_other(*ends)):
         raise InputError(f"the speed density {m.value} has no finite integral, so there is no stationary density")
     size = total(mass, D.x, low, high)
+    if size == sp.oo:
+        raise InputError(f"the speed density {m.value} has no finite integral, so there is no stationary density")
     if not ends and size.has(sp.Integral):
         raise InputError(
             f"whether the speed density {m.value} has a finite integral from {low} to {high} is not decided here, so "

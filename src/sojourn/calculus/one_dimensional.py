@@ -58,7 +58,7 @@ def speed_density(X: ItoProcess, reference: Any = None) -> Derived:
     Source: Borodin and Salminen, Handbook of Brownian Motion, section II.4 (Karlin and Taylor leave out the 2).
     """
     D, density = diffusion(X), scale_density(X, reference)
-    value = sp.powsimp(sp.cancel(2 / D.variance) / density.subs(X.states[0], D.x))
+    value = sp.powsimp(sp.factor(2 / D.variance) / density.subs(X.states[0], D.x))
     steps = (
         Step("s'(x) = exp(-int 2 a / B^2 dx)", sp.Symbol("s'"), density),
         Step("m(x) = 2 / (B^2 s')", sp.Symbol("m"), D.back(value)),

@@ -112,7 +112,7 @@ def where(X: ItoProcess) -> tuple[str, ...]:
         notes += (f"{D.state} starts between {low} and {high}; from elsewhere it has other ends.",)
     below = {e for place in (low, high) for e in sp.denom(sp.together(place)).free_symbols if not e.is_nonzero}
     notes += tuple(f"{e} is not zero." for e in sorted(below, key=str))
-    if not _is_positive(D, low, high):
+    if D.variance.free_symbols != {D.x} and not _is_positive(D, low, high):
         notes += (f"B^2 is positive between {low} and {high}.",)
     return notes
 
