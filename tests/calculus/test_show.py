@@ -266,7 +266,19 @@ def test_the_command_line_derives(monkeypatch, capsys):
     code, out, _ = sojourn(
         monkeypatch, capsys, "ito", "dX = mu*X*dt + sigma*X*dW", "--generator", "X^2", "--format=text"
     )
-    assert "2 μ X²" in out
+    assert "L f = 2 μ X² + σ² X²" in out
+
+
+def test_functions_of_equations_are_not_called_as_states(monkeypatch, capsys):
+    code, out, _ = sojourn(monkeypatch, capsys, "ito", "df = mu*f*dt + sigma*f*dW", "--of", "log(f)")
+    assert code == 0
+    assert "g_ff = -1/f²" in out
+    for name, line in (("f", "L g = ½ d²g/df²"), ("u", "∂v/∂t + ½ ∂²v/∂u² = 0"), ("p", "∂q/∂t = ½ ∂²q/∂p²")):
+        _, out, _ = sojourn(monkeypatch, capsys, "ito", f"d{name} = dW")
+        assert line in out
+    x, u = sp.symbols("x u", real=True)
+    assert repr(ItoProcess(u, 0, {W: 1}).kolmogorov_backward()).startswith("∂v/∂t")
+    assert repr(ItoProcess(x, 0, {W: 1}).feynman_kac(x**2)).startswith("∂u/∂t")
 
 
 def test_the_command_line_shows_an_equation_at_a_glance(monkeypatch, capsys):
@@ -289,6 +301,8 @@ def test_the_command_line_shows_an_equation_at_a_glance(monkeypatch, capsys):
     [
         (["dX = foo(X)*dt"], 'sojourn: "foo(X)" in "foo(X)*dt" calls no known function'),
         (["dX = dW", "--of"], "--of needs a value"),
+        (["dX = dW", "--off", "X"], "ito has no option --off; there are --of, --generator and --format"),
+        (["dX = dW", "--of", "log(x)"], '"x" in "log(x)" does not stand in the equation; known are X, t, W'),
         (["dX = dW", "--of", "X+"], '"X+" cannot be read'),
         (["dX = dW", "--format", "word"], "format 'word' is not known; there are: text, latex, typst"),
         (["dX = dW", "dY = dW"], "ito takes one equation between quotation marks"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from sojourn.calculus.names import unused
 from sojourn.calculus.noises import Brownian, Poisson
 from sojourn.calculus.steps import Form, Partial, Step
 from sojourn.calculus.tidy import tidy
@@ -18,36 +19,36 @@ if TYPE_CHECKING:
 def chain_steps(found: Differential) -> tuple[Step, ...]:
     """Of df(t, X)."""
     process, f, t = found.process, found.value, found.time
-    x, moving = process.states, process.states
+    x, moving, name = process.states, process.states, unused("f g h", process, f)
     inside = [s for s in x if f.has(s)]
     left = Form.of([(1, f)], moving)
-    steps = [Step("the function", sp.Symbol("f"), f)]
+    steps = [Step("the function", sp.Symbol(name), f)]
     names: list[tuple[Partial, sp.Expr]] = []
     if f.has(t):
-        names.append((Partial("f", t), sp.diff(f, t)))
-    names += [(Partial("f", s), sp.diff(f, s)) for s in inside]
+        names.append((Partial(name, t), sp.diff(f, t)))
+    names += [(Partial(name, s), sp.diff(f, s)) for s in inside]
     pairs = [(s, v) for i, s in enumerate(inside) for v in inside[i:] if _moves(process, s, v)]
-    names += [(Partial("f", s, v), sp.diff(f, s, v)) for s, v in pairs]
+    names += [(Partial(name, s, v), sp.diff(f, s, v)) for s, v in pairs]
     steps += [Step("its partial derivatives" if k == 0 else "", *pair) for k, pair in enumerate(names)]
 
     # the rule, with names for the derivatives; then with the derivatives
     value = dict(names)
     continuous = {s: continuous_part(process, s) for s in inside}
-    rule: list[tuple[Any, Any]] = [(Partial("f", t), t)] if f.has(t) else []
-    rule += [(Partial("f", s), continuous[s]) for s in inside]
+    rule: list[tuple[Any, Any]] = [(Partial(name, t), t)] if f.has(t) else []
+    rule += [(Partial(name, s), continuous[s]) for s in inside]
     rule += [
-        (Partial("f", s, v) * (sp.Rational(1, 2) if s == v else 1), (continuous[s], continuous[v])) for s, v in pairs
+        (Partial(name, s, v) * (sp.Rational(1, 2) if s == v else 1), (continuous[s], continuous[v])) for s, v in pairs
     ]
     rule = [(c, d) for c, d in rule if c.subs(value) != 0]
-    jumps: list[tuple[Any, Any]] = [(jump_name(process, N, inside), N) for N in found.jumps]
+    jumps: list[tuple[Any, Any]] = [(jump_name(process, N, name), N) for N in found.jumps]
     title = "Ito's formula with jumps" if found.jumps else "Ito's formula"
     steps.append(Step(title, left, Form.of(rule + jumps, moving)))
     steps.append(Step("with the derivatives", left, Form.of([(c.subs(value), d) for c, d in rule + jumps], moving)))
-    steps += [Step("the jump of f", jump_name(process, N, inside), size) for N, size in found.jumps.items()]
+    steps += [Step(f"the jump of {name}", jump_name(process, N, name), size) for N, size in found.jumps.items()]
 
     # squares and products by the table
     covariance = process.covariance()
-    second = [(s, v) for s, v in pairs if value[Partial("f", s, v)] != 0]
+    second = [(s, v) for s, v in pairs if value[Partial(name, s, v)] != 0]
     table: dict[Step, None] = {}
     for s, v in second:
         left_noises, right_noises = ([W for W in process.noises if process.columns[W][x.index(e)] != 0] for e in (s, v))
@@ -183,5 +184,5 @@ def _own_form(process: ItoProcess, s: sp.Symbol, t: sp.Symbol) -> Any:
     return Form.of(terms, process.states)
 
 
-def jump_name(process: ItoProcess, N: Poisson, inside: list[sp.Symbol]) -> sp.Symbol:
-    return sp.Symbol("Delta f") if len(process.jump_columns) == 1 else sp.Symbol(f"Delta_{N.name} f")
+def jump_name(process: ItoProcess, N: Poisson, of: str) -> sp.Symbol:
+    return sp.Symbol(f"Delta {of}") if len(process.jump_columns) == 1 else sp.Symbol(f"Delta_{N.name} {of}")

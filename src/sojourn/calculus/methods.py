@@ -82,23 +82,27 @@ class Calculus:
 
         return adjoint(self, p)
 
-    def kolmogorov_backward(self: Any, u: Any = "u") -> Derived:
-        """u_t + Lu = 0 with its terminal condition. See `kolmogorov`."""
+    def kolmogorov_backward(self: Any, u: Any = None) -> Derived:
+        """u_t + Lu = 0 with its terminal condition; u by another letter where it is taken. See `kolmogorov`."""
         from sojourn.calculus.kolmogorov import backward
+        from sojourn.calculus.names import unused
 
-        return backward(self, u)
+        return backward(self, unused("u v w", self) if u is None else u)
 
-    def kolmogorov_forward(self: Any, p: Any = "p") -> Derived:
+    def kolmogorov_forward(self: Any, p: Any = None) -> Derived:
         """p_t = L* p, the Fokker-Planck equation, with its flux and boundary conditions. See `kolmogorov`."""
         from sojourn.calculus.kolmogorov import forward
+        from sojourn.calculus.names import unused
 
-        return forward(self, p)
+        return forward(self, unused("p q", self) if p is None else p)
 
-    def feynman_kac(self: Any, payoff: Any, *, discount: Any = 0, source: Any = 0, u: Any = "u") -> Derived:
+    def feynman_kac(self: Any, payoff: Any, *, discount: Any = 0, source: Any = 0, u: Any = None) -> Derived:
         """The equation of E[exp(-int r) payoff(X_T) + int exp(-int r) source ds | X_t = x]. See `kolmogorov`."""
         from sojourn.calculus.kolmogorov import feynman_kac
+        from sojourn.calculus.names import unused
 
-        return feynman_kac(self, payoff, discount=discount, source=source, u=u)
+        name = unused("u v w", self) if u is None else u
+        return feynman_kac(self, payoff, discount=discount, source=source, u=name)
 
     def moments(self: Any, order: int = 2) -> MomentEquations:
         """dE[X^k]/dt for all |k| <= order, and whether they close. See `moments`."""

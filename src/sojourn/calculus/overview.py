@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from sojourn.calculus.names import unused
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Mean, Step
 from sojourn.calculus.tidy import DEEPEST, depth, terms
@@ -59,9 +60,10 @@ def _stratonovich(X: ItoProcess) -> Section | None:
 
 
 def _generator(X: ItoProcess) -> Section:
-    f = sp.Function("f")(*X.states)
+    name = unused("f g h", X)
+    f = sp.Function(name)(*X.states)
     value = X.generator(f).value if X.jump_columns else _operator(X, f)
-    return Section("Generator", (Step("", sp.Symbol("L f"), value),))
+    return Section("Generator", (Step("", sp.Symbol(f"L {name}"), value),))
 
 
 def _short(X: ItoProcess) -> bool:
@@ -71,7 +73,7 @@ def _short(X: ItoProcess) -> bool:
 
 def _backward(X: ItoProcess) -> Section:
     found = X.kolmogorov_backward() if X.jump_columns or _short(X) else None
-    u = sp.Function("u")(X.time, *X.states)
+    u = sp.Function(unused("u v w", X))(X.time, *X.states)
     line = found if X.jump_columns else sp.Eq(sp.Derivative(u, X.time) + _operator(X, u), 0, evaluate=False)
     return Section("Kolmogorov backward equation", (line,), found.notes if found else ())
 
@@ -93,7 +95,7 @@ def _operator(X: ItoProcess, f: Any) -> Any:
 
 def _conserved(X: ItoProcess) -> Any:
     """p_t = -sum d_i (a_i p) + 1/2 sum d_i d_k (C_ik p), with the derivatives not carried out."""
-    p, x, C = sp.Function("p")(X.time, *X.states), X.states, X.covariance()
+    p, x, C = sp.Function(unused("p q", X))(X.time, *X.states), X.states, X.covariance()
     right = [-sp.Derivative(a * p, s) for a, s in zip(X.drifts, x, strict=True) if a != 0]
     right += [sp.Derivative(C[i, i] * p, (s, 2)) / 2 for i, s in enumerate(x) if C[i, i] != 0]
     right += [sp.Derivative(C[i, k] * p, x[i], x[k]) for k in range(len(x)) for i in range(k) if C[i, k] != 0]
@@ -113,7 +115,7 @@ def _law(X: ItoProcess) -> Section:
     lines = [Step("", Mean(state) if X.scalar else "mean", found.mean)]
     lines.append(Step("", sp.Function("Var")(state) if X.scalar else "covariance", found.variance))
     if X.scalar:
-        lines.append(Step("", sp.Function("p")(*X.states), found.density))
+        lines.append(Step("", sp.Function(unused("p q", X))(*X.states), found.density))
     return Section(f"Law: {found.name} ({found.process})", tuple(lines), found.notes)
 
 

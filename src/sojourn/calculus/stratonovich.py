@@ -15,6 +15,7 @@ import sympy as sp
 
 from sojourn.calculus.derive import continuous_part, jump_name
 from sojourn.calculus.differential import Differential, chain
+from sojourn.calculus.names import unused
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Partial, Step
@@ -182,6 +183,7 @@ def _cross(process: ItoProcess, g: sp.Expr, W: Brownian) -> sp.Expr:
 def _ordinary_chain(process: StratonovichProcess, f: Any) -> StratonovichDifferential:
     c = process.coefficients
     f, time = c.read(f)
+    name = unused("f g h", c, f)
     first = [sp.diff(f, s) for s in c.states]
 
     def along(column: Sequence[sp.Expr]) -> sp.Expr:
@@ -192,14 +194,14 @@ def _ordinary_chain(process: StratonovichProcess, f: Any) -> StratonovichDiffere
     jumps = {N: tidy(f.subs(places, simultaneous=True) - f) for N, places in jumped.items()}
     inside = [s for s in c.states if f.has(s)]
     left = Form.of([(1, f)], c.states)
-    named = [(Partial("f", time), time)] if f.has(time) else []
-    named += [(Partial("f", s), continuous_part(c, s)) for s in inside]
-    leaps = [(jump_name(c, N, inside), N) for N, e in jumps.items() if e != 0]
-    value = {Partial("f", s): sp.diff(f, s) for s in (*inside, time)}
+    named = [(Partial(name, time), time)] if f.has(time) else []
+    named += [(Partial(name, s), continuous_part(c, s)) for s in inside]
+    leaps = [(jump_name(c, N, name), N) for N, e in jumps.items() if e != 0]
+    value = {Partial(name, s): sp.diff(f, s) for s in (*inside, time)}
     steps = [Step("the ordinary chain rule", left, Form.of(named + leaps, c.states, stratonovich=True))]
     put = [(value[p], d) for p, d in named]
     steps.append(Step("", left, Form.of(put + leaps, c.states, stratonovich=True)))
-    steps += [Step("the jump of f", name, jumps[N]) for name, N in leaps]
+    steps += [Step(f"the jump of {name}", leap, jumps[N]) for leap, N in leaps]
     found = StratonovichDifferential(
         f,
         tidy(sp.diff(f, time) + along(c.drifts)),

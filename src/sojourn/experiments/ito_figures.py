@@ -92,5 +92,5 @@ def paths_and_law(path: Any, X: Any, horizon: float, law: Any) -> Figure:
         grid = np.linspace(low, high, 400)
         right.plot(law.frozen().pdf(grid), grid, color=ORANGE, lw=1.8)
     title = f"{name} at time {horizon:g}" + (f": the {law.name} law" if law else "")
-    right.set(xlabel="density", title=fill(title, 30))
+    right.set(xlabel="density", title=fill(title, 30, break_on_hyphens=False))
     return figure

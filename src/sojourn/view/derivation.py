@@ -48,9 +48,10 @@ def derivation(result: Any) -> RenderableType:
 def named(process: ItoProcess, f: Any) -> Derived:
     """The generator applied to f, as an equation: L f = ..."""
     found = process.generator(f)
-    name = sp.Symbol(f"L {unused('f g h', process)}")
+    letter = sp.Symbol(unused("f g h", process))
+    name = sp.Symbol(f"L {letter}")
     steps = (
-        Step("the function", sp.Symbol(name.name.split()[1]), f),
+        Step("the function", letter, f),
         *found.steps,
         Step("together", name, found.value),
     )
