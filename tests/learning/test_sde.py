@@ -18,7 +18,7 @@ from sojourn.learning.sde.bessel import log_bessel_i
 from sojourn.learning.sde.fit import fit_sde
 from sojourn.learning.sde.learn import learn_sde
 from sojourn.learning.sde.likelihoods import gaussian, likelihood, linear_moments
-from sojourn.learning.sde.networks import CoefficientNetworks, moments
+from sojourn.learning.sde.networks import _PRIOR, CoefficientNetworks, _cubature, moments, refit_drift
 from sojourn.learning.sde.transitions import transitions
 from sojourn.training.loop import Training
 
@@ -372,6 +372,34 @@ def test_moments_of_networks_are_kesslers_through_the_square_of_the_span(d, diag
         assert bool((torch.linalg.eigvalsh(cov.detach()) > 0).all())
     ratio = np.divide(*errors)
     assert np.all(ratio > 6.5), ratio
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_last_layer_of_the_drift_minimises_the_squares(diagonal):
+    """Their gradient there is zero, by automatic differentiation, with covariances and points as they were before."""
+    generator = torch.Generator().manual_seed(0)
+    x, step = torch.randn(2, 300, 2, generator=generator, dtype=torch.float64)
+    path, h = data(np.arange(300) * 0.1, X=x[:, 0], Y=x[:, 1]), 0.1
+    model, spans = (
+        CoefficientNetworks(transitions(path), 2, 4, diagonal, 0).double(),
+        torch.full((300,), h, dtype=torch.float64),
+    )
+    for parameter in model.parameters():
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    rows = torch.randint(300, (2, 200), generator=generator)
+    with torch.no_grad():
+        points = _cubature(model, x[rows], spans[rows])[3]
+        covariance = moments(model, x[rows], spans[rows])[1]
+    refit_drift(model, x, step, spans, rows)
+    weights = [model.drift.weights[2], model.drift.biases[2]]
+    mean = h / 2 * (model(x[rows])[0] + model(points)[0].reshape(2, 200, 4, 2).mean(2))
+    residual = step[rows] - mean
+    squares = (residual * torch.linalg.solve(covariance, residual[..., None])[..., 0]).sum()
+    penalty = _PRIOR * sum((w**2).sum() for w in weights)
+    size = float(torch.autograd.grad(squares, weights, retain_graph=True)[0].abs().max())
+    assert size > 1e-3  # so that both parts count
+    for gradient in torch.autograd.grad(squares + penalty, weights):
+        assert float(gradient.abs().max()) < 1e-9
 
 
 def test_networks_learn_the_double_well_from_frames_far_apart_and_simulate_it():

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from sojourn.errors import InputError
 from sojourn.learning.sde.likelihoods import normal
-from sojourn.learning.sde.networks import CoefficientNetworks, moments
+from sojourn.learning.sde.networks import CoefficientNetworks, moments, refit_drift
 from sojourn.learning.sde.one_thread import one_thread
 from sojourn.learning.sde.transitions import Transitions, transitions
 from sojourn.noise import Noise
@@ -24,7 +24,7 @@ from sojourn.training.loop import Training, train
 from sojourn.trajectory import Trajectory
 
 _BLOCKS = 50  # at least so many pieces of paths are drawn from
-TRAINING = Training(steps=3000, learning_rate=5e-3, weight_decay=1e-2, average_half_life=50)
+TRAINING = Training(steps=3000, learning_rate=2e-2, weight_decay=1e-2, average_half_life=50)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +143,7 @@ def learn_sde(
         return -normal(residual, covariance.flatten(0, 1)).sum() / batch
 
     train(model, objective, training, stage="SDE", progress=progress)
+    refit_drift(model, x, step, h, samples)
     model.requires_grad_(False)
     levels = torch.tensor([0.01, 0.99], dtype=torch.float64)
     low, high = torch.stack([torch.quantile(column, levels) for column in data.x.T[:, :1_000_000]], 1)

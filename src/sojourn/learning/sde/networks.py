@@ -19,6 +19,8 @@ from torch.nn import functional
 
 from sojourn.learning.sde.transitions import Transitions
 
+_PRIOR = 0.01  # precision of a last layer's weights before data are seen, which keeps least squares well posed
+
 
 class CoefficientNetworks(nn.Module):
     """`copies` pairs of networks with two hidden layers of `width` and tanh.
@@ -66,13 +68,9 @@ def moments(model: CoefficientNetworks, x: torch.Tensor, h: torch.Tensor) -> tup
     exp(h J/2) through second order, has no real zero, so that the covariance is positive.
     """
     copies, n, d = x.shape
-    drift, factor = model(x)
-    B = torch.diag_embed(factor) if model.diagonal else factor
+    drift, B, away, points = _cubature(model, x, h)
     h = h[..., None]
-    away = (h[..., None] * d).sqrt() * B.mT  # (copies, n, point, d)
-    ahead = (x + drift * h)[:, :, None]
-    points = torch.cat([ahead + away, ahead - away], 2)
-    later, factors = model(points.reshape(copies, -1, d))
+    later, factors = model(points)
     later = later.reshape(copies, n, 2 * d, d)
     mean = h / 2 * (drift + later.mean(2))
     rise = (later[:, :, :d] - later[:, :, d:]).mT / 2  # J B sqrt(h d)
@@ -86,6 +84,45 @@ def moments(model: CoefficientNetworks, x: torch.Tensor, h: torch.Tensor) -> tup
     Bs = (torch.diag_embed(factors) if model.diagonal else factors).reshape(copies, n, 2 * d, d, d)
     Q = B @ B.mT + (Bs @ Bs.mT).mean(2)
     return mean, h[..., None] / 2 * M @ Q @ M.mT
+
+
+@torch.no_grad()
+def refit_drift(
+    model: CoefficientNetworks, x: torch.Tensor, step: torch.Tensor, h: torch.Tensor, rows: torch.Tensor
+) -> None:
+    """Solves for the last layers of the drifts on transitions x (N, d) -> x + step in h (N,), of `rows` (copies, n).
+
+    minimises sum (step - mean)^T covariance^-1 (step - mean) + _PRIOR |w|^2, with covariances and points as they are
+
+    The mean is then linear in the weights w. What a batch tells of a drift is small beside its noise, h a^2 to B B^T,
+    so that batches leave the drift undertrained where the diffusion is long settled.
+    """
+    copies, d, width = len(rows), x.shape[1], model.drift.weights[2].shape[1] + 1
+    squares = _PRIOR * torch.eye(d * width, dtype=torch.float64).repeat(copies, 1, 1)
+    right = torch.zeros(copies, d * width, dtype=torch.float64)
+    scale = model.size**2 / model.spread
+    for part in rows.split(4096, 1):
+        at, span = x[part], h[part]
+        points = _cubature(model, at, span)[3]
+        now, later = (model.drift.hidden((z - model.mean) / model.spread) for z in (at, points))
+        seen = now + later.reshape(copies, at.shape[1], 2 * d, -1).mean(2)
+        seen = span[..., None] / 2 * torch.cat([seen, torch.full_like(seen[..., :1], 2.0)], 2)
+        weight = scale[:, None] * torch.linalg.inv(moments(model, at, span)[1])
+        squares += torch.einsum("cnij,j,cnp,cnq->cipjq", weight, scale, seen, seen).reshape(squares.shape)
+        right += torch.einsum("cnij,cnj,cnp->cip", weight, step[part], seen).reshape(right.shape)
+    last = torch.linalg.solve(squares, right).reshape(copies, d, width).mT
+    model.drift.weights[2].copy_(last[:, :-1])
+    model.drift.biases[2].copy_(last[:, -1:])
+
+
+def _cubature(model: CoefficientNetworks, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """a and B at x, and x + a h -+ sqrt(h d) B_j: the terms (copies, n, j, d), the points (copies, 2 n d, d)."""
+    copies, _, d = x.shape
+    drift, factor = model(x)
+    B = torch.diag_embed(factor) if model.diagonal else factor
+    away = (h[..., None, None] * d).sqrt() * B.mT
+    ahead = (x + drift * h[..., None])[:, :, None]
+    return drift, B, away, torch.cat([ahead + away, ahead - away], 2).reshape(copies, -1, d)
 
 
 class _Perceptrons(nn.Module):
@@ -103,8 +140,11 @@ class _Perceptrons(nn.Module):
                 parameters.append(nn.Parameter(bound * (2 * uniform - 1)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.baddbmm(self.biases[2], self.hidden(x), self.weights[2])
+
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """(copies, n, width): what the last layer sees."""
         x = x.expand(len(self.weights[0]), -1, -1)
-        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x, weight)
-            x = torch.tanh(x) if k < 2 else x
+        for weight, bias in zip(self.weights[:2], self.biases[:2], strict=True):
+            x = torch.tanh(torch.baddbmm(bias, x, weight))
         return x
