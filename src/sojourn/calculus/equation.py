@@ -46,8 +46,8 @@ class ItoEquation(Process):
     State: one field a state of the equation, (ensemble,).
     """
 
-    equation: str = "dX = mu*X*dt + sigma*X*dW"
-    values: str = "mu=0.05, sigma=0.2"
+    equation: str = "dX = -X*dt + dW"
+    values: str = ""
     start: str = "X=1"
     dt: float = 0.001
     scheme: str = "euler"

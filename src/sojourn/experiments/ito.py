@@ -32,6 +32,7 @@ from sojourn.processes.ito.printing import torch_function
 from sojourn.processes.ito.schemes import find
 from sojourn.runs import Run, write_text
 
+EXAMPLE = "dX = mu*X*dt + sigma*X*dW"
 _LEVELS = 6  # step sizes, each half of the one before
 _BATCHES = 16  # of members, for the interval of the slope
 _LOOKS = 16  # times at which the two are compared; the error is the largest of them
@@ -44,7 +45,7 @@ class Ito(Experiment):
     Args:
         equation: the SDE as text, such as "dX = mu*X*dt + sigma*X*dW"; equations of a system between semicolons.
         function: f, an expression in the states and t.
-        values: numbers for the parameters, as "mu=0.3, sigma=0.6".
+        values: numbers for the parameters, as "mu=0.3, sigma=0.6", which are those of the equation above.
         start: where the states begin, as "X=1".
         horizon: T, the time at which paths end.
         schemes: which schemes to compare; see `docs/choosing-an-sde-scheme.md`.
@@ -53,9 +54,9 @@ class Ito(Experiment):
         seed: the seed of the Brownian paths.
     """
 
-    equation: str = "dX = mu*X*dt + sigma*X*dW"
+    equation: str = EXAMPLE
     function: str = "log(X)"
-    values: str = "mu=0.3, sigma=0.6"
+    values: str | None = None
     start: str = "X=1"
     horizon: float = 1.0
     schemes: tuple[str, ...] = ("euler", "milstein")
@@ -80,7 +81,8 @@ class Ito(Experiment):
 
     def derive(self) -> tuple[ItoProcess, Differential, ItoProcess]:
         """X; d f(X); and the system of X and Y, whose last state is Y. Every scheme accepts the system."""
-        X = written(self.equation, self.values, self.start)
+        values = ("mu=0.3, sigma=0.6" if self.equation == EXAMPLE else "") if self.values is None else self.values
+        X = written(self.equation, values, self.start)
         f = parse_function(self.function, X)
         df = X.of(f)
         if any(e.has(sp.DiracDelta) for e in (df.drift, *df.diffusion.values())):
