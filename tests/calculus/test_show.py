@@ -269,6 +269,20 @@ def test_the_command_line_derives(monkeypatch, capsys):
     assert "L f = 2 μ X² + σ² X²" in out
 
 
+def test_results_are_shown_as_their_equations():
+    X = ItoProcess(S, mu * S, {W: sigma * S}, initial=1)
+    density = "√2 exp(-(σ² t/2 - μ t + log(S))²/(2 σ² t))/(2 √π σ √t S)"
+    moments = "E[S] = exp(μ t); Var(S) = (exp(σ² t) - 1) exp(2 μ t)"
+    assert repr(X.law()) == f"geometric Brownian motion, lognormal law; {moments}; p(S) = {density}"
+    assert repr(X.moments(2)) == "dm₁/dt = μ m₁(t); dm₂/dt = (2 μ + σ²) m₂(t)"
+    assert repr(X.ito_taylor(1)) == "increment of order 1 = μ I_(0) S + σ I_(1) S + σ² I_(1,1) S"
+    assert repr(X.lamperti()) == "Y = log(S)/σ; dY = (μ/σ - σ/2) dt + dW"
+    for result in (X.law(), X.moments(2), X.ito_taylor(1), X.lamperti(), X.is_martingale()):
+        assert result._repr_latex_() == f"$\\displaystyle {result.latex()}$"
+        assert "\\sigma" in result.latex()
+        assert "sigma" in result.typst()
+
+
 def test_functions_of_equations_are_not_called_as_states(monkeypatch, capsys):
     code, out, _ = sojourn(monkeypatch, capsys, "ito", "df = mu*f*dt + sigma*f*dW", "--of", "log(f)")
     assert code == 0

@@ -25,7 +25,10 @@ from sojourn.calculus.distributions import (
 )
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.moments import bound, start_of
+from sojourn.calculus.names import unused
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.state_space import coefficients
+from sojourn.calculus.steps import Mean, Step
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,8 +58,8 @@ def law(X: ItoProcess, t: Any) -> Law:
     return Law(process, X.states, distribution, t, notes)
 
 
-@dataclass(frozen=True, eq=False)
-class Law:
+@dataclass(frozen=True, eq=False, repr=False)
+class Law(Shown):
     """The distribution of the state at a time.
 
     Attributes:
@@ -77,6 +80,16 @@ class Law:
     def name(self) -> str:
         """What the distribution is called."""
         return self.distribution.name
+
+    @property
+    def lines(self) -> tuple[Step, ...]:
+        """Names, mean and variance; of one state the density."""
+        x, title = self.states[0], Step("", None, f"{self.process}, {self.name} law")
+        if len(self.states) > 1:
+            return title, Step("", "mean", self.mean), Step("", "covariance", self.variance)
+        spread = Step("", sp.Function("Var")(x), self.variance)
+        letter = sp.Function(unused("p q", sp.Tuple(*self.states)))
+        return title, Step("", Mean(x), self.mean), spread, Step("", letter(x), self.density)
 
     @property
     def mean(self) -> Any:

@@ -19,12 +19,13 @@ from sojourn.calculus.differential import Differential, chain, covariation
 from sojourn.calculus.girsanov import time_integral
 from sojourn.calculus.names import unused
 from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Derived, Form, Step
 from sojourn.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)
-class MartingaleTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class MartingaleTest(Shown):
     """Whether f(t, X) is a local martingale, and a martingale; true in a condition only where it is proved to be one.
 
     Attributes:
@@ -72,9 +73,7 @@ class MartingaleTest:
         return "a local martingale, " + ("not a martingale" if self.martingale is False else "perhaps a martingale")
 
     def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return "; ".join([text(self), *self.notes])
+        return "; ".join([super().__repr__(), *self.notes])
 
 
 def doleans_dade(process: ItoProcess | Differential) -> Derived:

@@ -17,6 +17,8 @@ from sojourn.calculus.exponential import exponential
 from sojourn.calculus.generator import generator
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.names import unused
+from sojourn.calculus.shown import Shown
+from sojourn.calculus.steps import Step
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ def moment_equations(X: ItoProcess, order: int = 2) -> MomentEquations:
     return MomentEquations(X, order, rates)
 
 
-@dataclass(frozen=True, eq=False)
-class MomentEquations:
+@dataclass(frozen=True, eq=False, repr=False)
+class MomentEquations(Shown):
     """dm_k/dt = sum_l rates[k][l] m_l, where m_0 = 1.
 
     Attributes:
@@ -78,6 +80,11 @@ class MomentEquations:
             sp.Eq(sp.Derivative(self.moment(*k), t), sum((c * self.moment(*i) for i, c in row.items()), sp.S.Zero))
             for k, row in self.rates.items()
         )
+
+    @property
+    def lines(self) -> tuple[Step, ...]:
+        """The equations."""
+        return tuple(Step("", e.lhs, e.rhs) for e in self.equations)
 
     @property
     def missing(self) -> tuple[Index, ...]:

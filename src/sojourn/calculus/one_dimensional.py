@@ -12,6 +12,7 @@ import sympy as sp
 
 from sojourn.calculus.inequalities import positive, sign_of
 from sojourn.calculus.integrals import antiderivative, definite, exponential
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.state_space import Diffusion, diffusion, inside, singular_points, state_space
 from sojourn.calculus.steps import Derived, Step
 from sojourn.errors import InputError
@@ -121,8 +122,8 @@ def feller(X: ItoProcess) -> tuple[Derived, Derived]:
     return _kind(X, low, above=True), _kind(X, high, above=False)
 
 
-@dataclass(frozen=True)
-class Transformed:
+@dataclass(frozen=True, repr=False)
+class Transformed(Shown):
     """A process seen through a map of its state.
 
     Attributes:
@@ -136,6 +137,14 @@ class Transformed:
     inverse: sp.Expr | None
     process: ItoProcess | None
     steps: tuple[Step, ...]
+
+    @property
+    def lines(self) -> tuple[Step, ...]:
+        """The map, and the new process where it is known."""
+        from sojourn.calculus.show import forms
+
+        own = () if self.process is None else forms(self.process)
+        return (Step("", self.steps[0].left, self.map), *(Step("", left, right) for left, right in own))
 
 
 def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:

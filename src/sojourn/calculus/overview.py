@@ -111,12 +111,7 @@ def _solution(X: ItoProcess) -> Section:
 
 def _law(X: ItoProcess) -> Section:
     found = X.law()
-    state = X.states[0] if X.scalar else sp.Matrix(X.states)
-    lines = [Step("", Mean(state) if X.scalar else "mean", found.mean)]
-    lines.append(Step("", sp.Function("Var")(state) if X.scalar else "covariance", found.variance))
-    if X.scalar:
-        lines.append(Step("", sp.Function(unused("p q", X))(*X.states), found.density))
-    return Section(f"Law: {found.name} ({found.process})", tuple(lines), found.notes)
+    return Section(f"Law: {found.name} ({found.process})", found.lines[1:], found.notes)
 
 
 def _moments(X: ItoProcess) -> Section | None:

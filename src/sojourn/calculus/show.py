@@ -11,7 +11,6 @@ import sympy as sp
 
 from sojourn.calculus.differential import Differential
 from sojourn.calculus.latex import Latex
-from sojourn.calculus.moments import MomentEquations
 from sojourn.calculus.plain import Plain
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Derived, Form, Step
@@ -99,8 +98,6 @@ def equations(shown: Any, write: Writer) -> list[tuple[str, str]]:
         return [equation(shown, write)]
     if isinstance(shown, Derived):
         return equations(shown.value, write)
-    if isinstance(shown, MomentEquations):
-        return [pair for e in shown.equations for pair in equations(e, write)]
     if hasattr(shown, "lines"):
         return [equation(line, write) for line in shown.lines]
     if isinstance(shown, dict):

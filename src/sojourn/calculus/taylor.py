@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Derived, Step
 from sojourn.errors import InputError
 from sojourn.processes.ito.coefficients import Coefficients
@@ -54,8 +55,8 @@ class Term:
     integral: sp.Symbol
 
 
-@dataclass(frozen=True, eq=False)
-class ItoTaylor:
+@dataclass(frozen=True, eq=False, repr=False)
+class ItoTaylor(Shown):
     """The terms of an expansion; `terms[alpha]`, or all in `terms`, sorted by length.
 
     Attributes:
@@ -72,6 +73,11 @@ class ItoTaylor:
         if key not in self.terms:
             raise InputError(f"multi-index {key} is not in the set of order {self.order}, which is {list(self.terms)}")
         return self.terms[key].coefficient
+
+    @property
+    def lines(self) -> tuple[Step, ...]:
+        """The increment of every state."""
+        return tuple(Step("", f"increment of order {self.order}", row) for row in self.increment)
 
     @property
     def increment(self) -> sp.Matrix:
