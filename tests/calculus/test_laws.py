@@ -236,6 +236,18 @@ def test_the_quantile_of_a_parameter_u_is_no_capture():
         law.quantile(2)
 
 
+def test_textbook_forms():
+    """As they stand in textbooks, not only equal to them."""
+    law = PROCESSES["Ornstein-Uhlenbeck process"].law()
+    assert law.mean == theta + (X0 - theta) * sp.exp(-kappa * t)
+    assert law.variance == sigma**2 * (1 - sp.exp(-2 * kappa * t)) / (2 * kappa)
+    assert PROCESSES["Brownian bridge"].law().variance == sigma**2 * t * (T - t) / T
+    cir = PROCESSES["CIR process"].law().density
+    bessel = next(iter(cir.atoms(sp.besseli)))
+    assert not bessel.args[1].has(sp.Abs)
+    assert str(PROCESSES["CIR process"].law().notes[-1]).startswith("0 is never reached if 2*kappa*theta >= sigma**2 (")
+
+
 def test_names_of_parameters_are_not_captured():
     """Parameters s, r and X_0 beside the variable of integrals and the symbol of the start, against an ODE solver."""
     s, r, start = sp.symbols("s r X_0", real=True)

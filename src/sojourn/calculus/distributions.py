@@ -159,12 +159,18 @@ class NoncentralChiSquared(Distribution):
     def positive(self) -> dict[str, sp.Expr]:
         return {"the scale": self.scale, "the number of degrees of freedom": self.df}
 
+    @cached_property
+    def shift(self) -> sp.Expr:
+        """nc times scale, which is shorter than either; scale > 0, so that sqrt(nc x/scale) is sqrt(shift x)/scale."""
+        return _short(sp.powsimp(self.nc * self.scale))
+
     def density(self, x: Any) -> sp.Expr:
         y, half = x / self.scale, self.df / 2
         if self.nc == 0:
             return sp.exp(-y / 2) * (y / 2) ** (half - 1) / (2 * sp.gamma(half) * self.scale)
-        bessel = sp.besseli(half - 1, sp.sqrt(self.nc * y))
-        return sp.exp(-(y + self.nc) / 2) * (y / self.nc) ** (half / 2 - sp.Rational(1, 2)) * bessel / (2 * self.scale)
+        bessel = sp.besseli(half - 1, sp.sqrt(self.shift * x) / self.scale)
+        power = (x / self.shift) ** (half / 2 - sp.Rational(1, 2))
+        return sp.exp(-(y + self.nc) / 2) * power * bessel / (2 * self.scale)
 
     def cdf(self, x: Any) -> sp.Expr:
         """With Marcum's Q, to which SymPy gives numbers after `rewrite(Integral)`."""
@@ -175,8 +181,8 @@ class NoncentralChiSquared(Distribution):
     def score(self, x: Any) -> sp.Expr:
         """(-1/2 + nu/y + 1/2 sqrt(nc/y) I_(nu+1)(z) / I_nu(z)) / scale, y = x/scale, nu = df/2 - 1, z = sqrt(nc y)."""
         y, nu = x / self.scale, self.df / 2 - 1
-        z = sp.sqrt(self.nc * y)
-        pull = sp.sqrt(self.nc / y) * sp.besseli(nu + 1, z) / sp.besseli(nu, z) / 2 if self.nc != 0 else sp.S.Zero
+        z = sp.sqrt(self.shift * x) / self.scale
+        pull = sp.sqrt(self.shift / x) * sp.besseli(nu + 1, z) / sp.besseli(nu, z) / 2 if self.nc != 0 else sp.S.Zero
         return (nu / y - sp.Rational(1, 2) + pull) / self.scale
 
     def frozen(self, number: Number) -> Any:

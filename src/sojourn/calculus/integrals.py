@@ -12,6 +12,8 @@ import sympy as sp
 from sympy.integrals.manualintegrate import manualintegrate
 from sympy.simplify.fu import TR5, TR7, TR8
 
+from sojourn.calculus.names import unused
+
 LARGEST = 120  # operations in an expression that is still given to the rules for hand integration
 
 
@@ -31,7 +33,7 @@ def antiderivative(f: Any, x: Any) -> Any:
 def definite(f: Any, x: Any, low: Any, high: Any) -> Any:
     """int_low^high f dx between finite ends, where f has no pole; an `Integral` where no rule is found."""
     if x in sp.sympify(low).free_symbols | sp.sympify(high).free_symbols:  # then the bound symbol is another
-        y = sp.Dummy(x.name, **x.assumptions0)
+        y = another(x, f, low, high)
         return definite(sp.sympify(f).subs(x, y), y, low, high)
     F = antiderivative(f, x)
     if not F.has(sp.Integral):
@@ -39,6 +41,12 @@ def definite(f: Any, x: Any, low: Any, high: Any) -> Any:
         if not value.has(sp.nan, sp.zoo, sp.oo):
             return value
     return sp.Integral(f, (x, low, high))
+
+
+def another(x: Any, *taken: Any) -> Any:
+    """A variable of integration of the kind of x, with a name that these expressions do not have."""
+    kind = {"positive": True} if x.is_positive else {"real": True} if x.is_real else {}
+    return sp.Symbol(unused("y z u v", x, *map(sp.sympify, taken)), **kind)
 
 
 def total(f: Any, x: Any, low: Any, high: Any) -> Any:

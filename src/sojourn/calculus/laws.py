@@ -23,6 +23,7 @@ from sojourn.calculus.distributions import (
     NoncentralChiSquared,
     Normal,
 )
+from sojourn.calculus.inequalities import positive
 from sojourn.calculus.integrals import definite
 from sojourn.calculus.moments import bound, start_of
 from sojourn.calculus.names import unused
@@ -228,7 +229,7 @@ def _recognise(X: ItoProcess, t: sp.Expr) -> Found:
 
 def _gaussian(X: ItoProcess, t: sp.Expr, slope: sp.Expr, rest: sp.Expr) -> Found:
     tau = X.time
-    mean, variance = (_short(e).subs(tau, t) for e in (linear.mean(X), linear.variance(X)))
+    mean, variance = (e.subs(tau, t) for e in (linear.mean(X), linear.variance(X)))
     notes: tuple[str, ...] = ()
     bridge = _bridge_end(tau, slope, rest)
     if bridge is not None:
@@ -323,7 +324,8 @@ def _at_zero(df: sp.Expr) -> tuple[str, ...]:
         return ("0 is never reached (Feller's condition holds).",)
     if (df - 2).is_negative:
         return ("0 is reached; the law is that of the process reflected there.",)
-    return (f"0 is never reached if {df} >= 2 (Feller's condition); else the process is reflected there.",)
+    condition = positive(df - 2, strict=False)
+    return (f"0 is never reached if {condition} (Feller's condition); else the process is reflected there.",)
 
 
 def _needs_positive(X: ItoProcess, e: sp.Expr, what: str) -> tuple[str, ...]:

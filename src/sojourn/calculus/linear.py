@@ -115,7 +115,21 @@ def _ode(rate: sp.Expr, forcing: sp.Expr, start: sp.Expr, t: sp.Symbol, s: sp.Sy
     added = definite(inner, s, 0, t)
     if added.has(sp.Integral):
         return sp.exp(growth) * (start + added)
-    return sp.powsimp(sp.expand(sp.exp(growth) * (start + added)))
+    return collected(sp.exp(growth) * (start + added))
+
+
+def collected(e: sp.Expr) -> sp.Expr:
+    """A sum of exponentials, each written once: theta + (X_0 - theta) exp(-kappa t)."""
+    e = sp.expand(sp.powsimp(sp.expand(e)), power_exp=False)
+    waves = sorted(e.atoms(sp.exp), key=sp.default_sort_key)
+    if not waves:
+        return sp.simplify(e) if e.count_ops() < 60 else e
+    parts = sp.collect(e, waves, evaluate=False)
+    return sp.factor_terms(sp.Add(*(wave * (c if c.has(sp.exp) else _shortest(c)) for wave, c in parts.items())))
+
+
+def _shortest(e: sp.Expr) -> sp.Expr:
+    return min((e, sp.factor(e)), key=sp.count_ops) if e.count_ops() < 100 else e
 
 
 def _affine(expression: sp.Expr, x: sp.Symbol, what: str) -> tuple[sp.Expr, sp.Expr]:
@@ -139,7 +153,7 @@ def _solve_scalar(X: ItoProcess) -> Derived:
     x0 = start_of(X)[0]
     value = F * (x0 + integral + ito)
     if noise == 0 and not integral.has(sp.Integral):
-        value = sp.powsimp(sp.expand(F * (x0 + integral))) + F * ito
+        value = collected(F * (x0 + integral)) + F * ito
     steps = (
         Step("integrating factor: dF = a F dt + sum b_k F dW_k, F(0) = 1", sp.Symbol("F"), F),
         Step("d(X/F) = (c - sum b_k rho_kl e_l)/F dt + sum e_k/F dW_k", sp.Symbol("X/F"), x0 + integral + ito),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from sojourn.calculus.inequalities import positive, sign_of
-from sojourn.calculus.integrals import antiderivative, definite, exponential
+from sojourn.calculus.integrals import another, antiderivative, definite, exponential
 from sojourn.calculus.shown import Shown
 from sojourn.calculus.state_space import Diffusion, diffusion, inside, singular_points, state_space
 from sojourn.calculus.steps import Derived, Step
@@ -95,7 +95,7 @@ def mean_exit_time(X: ItoProcess, low: Any, high: Any) -> Derived:
     """
     low, high = _interval(X, low, high)
     D, s, m = diffusion(X), scale_function(X), speed_density(X)
-    x, y = D.x, sp.Dummy("y", **D.x.assumptions0)
+    x, y = D.x, another(D.x, s.value, m.value, low, high)
     f, mass = s.value.subs(X.states[0], y), m.value.subs(X.states[0], y)
     left = definite(sp.powsimp(sp.expand(_difference(f, y, low, y) * mass)), y, low, x)
     right = definite(sp.powsimp(sp.expand(_difference(f, y, y, high) * mass)), y, x, high)
@@ -229,7 +229,7 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
 def _difference(f: Any, x: Any, low: Any, high: Any) -> Any:
     """f(high) - f(low)."""
     if f.has(sp.Integral):
-        y = sp.Dummy(x.name, **x.assumptions0)
+        y = another(x, f, low, high)
         return sp.Integral(sp.diff(f, x).subs(x, y), (y, low, high))
     return f.subs(x, high) - f.subs(x, low)
 
