@@ -303,6 +303,27 @@ def test_lamperti_of_textbooks():
     assert same(Y.process.drift, -sp.tanh(Y.process.state) / 2)
 
 
+def test_lamperti_of_a_symbolic_power():
+    """CKLS, with X = (sigma (1 - gamma) Y)^(1/(1 - gamma)) (Ait-Sahalia 1999, section 3)."""
+    gamma = sp.symbols("gamma", positive=True)
+    Y = ItoProcess(S, kappa * (theta - S), {W: sigma * S**gamma}).lamperti()
+    y = Y.process.state
+    p = sigma * (1 - gamma) * y
+    expected = (kappa * theta * p ** (-gamma / (1 - gamma)) - kappa * p) / sigma - gamma * sigma / (2 * p)
+    places = {gamma: sp.Rational(7, 10), kappa: 1.3, theta: 0.4, sigma: 0.7, y: 2.1}
+    assert float(Y.process.drift.subs(places)) == pytest.approx(float(expected.subs(places)), rel=1e-12)
+    assert Y.process.drift.count_ops() < 40
+
+
+def test_lamperti_of_a_root_of_a_quadratic_in_symbols():
+    """1 / B is the derivative of the map, for coefficients in no special relation."""
+    F = ItoProcess(x, 0, {W: sp.sqrt(A + B * x + C * x**2)}).lamperti().map
+    places = {A: 1.7, B: 0.3, C: 0.9}
+    for place in (-0.4, 1.2):
+        slope = complex(sp.N(sp.diff(F, x).subs(places).subs(x, place)))
+        assert slope == pytest.approx((1.7 + 0.3 * place + 0.9 * place**2) ** -0.5, rel=1e-10)
+
+
 @pytest.mark.parametrize("process", [GBM, CIR, FISHER, LOGISTIC, OU, ItoProcess(x, -x, {W: sp.exp(t) * sigma})])
 def test_lamperti_by_itos_formula(process):
     """F_t + a F_x + B^2 F_xx / 2 is the new drift and B F_x = 1, at a point."""

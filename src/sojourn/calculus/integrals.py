@@ -14,7 +14,7 @@ from sympy.simplify.fu import TR5, TR7, TR8
 
 from sojourn.calculus.names import unused
 
-LARGEST = 120  # operations in an expression that is still given to the rules for hand integration
+LARGEST = 60  # operations in an expression that is still given to the rules for hand integration
 
 
 def antiderivative(f: Any, x: Any) -> Any:
@@ -22,11 +22,16 @@ def antiderivative(f: Any, x: Any) -> Any:
     f = sp.sympify(f)
     if f.has(sp.sin, sp.cos):
         f = sp.expand(TR8(TR7(TR5(sp.expand(f)))))  # products of waves as sums
-    f = sp.expand_mul(sp.apart(sp.factor(f), x) if f.is_rational_function(x) else f)
+    if f.is_rational_function(x):
+        f = sp.factor(f)
+        if _is_hard(f, x):
+            return sp.Integral(f, x)
+        f = sp.apart(f, x)
+    f = sp.expand_mul(f)
     parts = [_term(term, x) for term in sp.Add.make_args(f)]
     if all(part is not None for part in parts):
         return sp.Add(*parts)
-    whole = _by_hand(f, x)
+    whole = _by_hand(f, x) if len(parts) > 1 else None
     return sp.Integral(f, x) if whole is None else whole
 
 
@@ -92,11 +97,19 @@ def split(g: Any, x: Any) -> tuple[Any, Any, Any] | None:
 
 
 def generic(expression: Any) -> Any:
-    """The general case of every Piecewise: that for parameters in no special relation."""
+    """The general case of every Piecewise: the first that asks for no equality of parameters."""
     return sp.sympify(expression).replace(
         lambda e: isinstance(e, sp.Piecewise),
-        lambda e: next((value for value, condition in e.args if isinstance(condition, sp.Ne)), e.args[0][0]),
+        lambda e: next((value for value, condition in e.args if not condition.has(sp.Eq)), e.args[0][0]),
     )
+
+
+def _is_hard(f: Any, x: Any) -> bool:
+    """Whether the denominator holds, in symbols, a cubic factor or a power of a quadratic one: its integral is long."""
+    for base, exponent in (factor.as_base_exp() for factor in sp.Mul.make_args(sp.denom(f))):
+        if base.free_symbols > {x} and sp.degree(base, x) * exponent > 2 and sp.degree(base, x) > 1:
+            return True
+    return False
 
 
 def _term(term: Any, x: Any) -> Any:
@@ -202,7 +215,15 @@ def _by_hand(f: Any, x: Any) -> Any:
     if any(E.is_polynomial(x) and sp.degree(E, x) > 2 for E in exponents if E.has(x)):
         return None  # it would try for seconds
     found = generic(manualintegrate(f, x))
-    return None if found.has(sp.Integral) else found
+    return found if not found.has(sp.Integral) and _is_derivative(f, found, x) else None
+
+
+def _is_derivative(f: Any, F: Any, x: Any) -> bool:
+    """Whether F' = f at a point, with unequal numbers for the symbols: a special case may have been taken."""
+    symbols = sorted(f.free_symbols | F.free_symbols | {x}, key=sp.default_sort_key)
+    places = {s: sp.Rational(37 + 16 * i, 41) for i, s in enumerate(symbols)}
+    left, right = (sp.N(e.subs(places), 20) for e in (sp.diff(F, x), f))
+    return bool(left.is_number and right.is_number and abs(left - right) < 1e-9 * (1 + abs(right)))
 
 
 def _gauss_total(g: Any, x: Any) -> Any:

@@ -174,12 +174,19 @@ def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:
     if name in {s.name for s in (*X.parameters, X.time)}:
         raise InputError(f"name={name!r} is a parameter of the process; choose another name for the new state")
     rule = Step("F(t, x) = int dx / B", sp.Symbol(name), D.back(F))
-    drift = sp.simplify(sp.diff(F, X.time) + D.drift / B - sp.diff(B, D.x) / 2)
+    drift = _brief(sp.diff(F, X.time) + D.drift / B - sp.diff(B, D.x) / 2)
     steps = (rule, Step("drift: F_t + a / B - B_x / 2", sp.Symbol(f"a_{name}"), D.back(drift)))
-    inverse = _inverse(F, D.x, y)
+    power = _power(F, D.x)
+    inverse = (y / power[0]) ** (1 / power[1]) if power else _inverse(F, D.x, y)
     if inverse is None:
         return Transformed(D.back(F), None, None, steps)
-    new = sp.simplify(drift.subs(D.x, inverse))
+    if power:
+        p = sp.Dummy("p", positive=True)  # x^n, of which all is a power
+        in_p = sp.expand(sp.powdenest(sp.expand(drift.subs(D.x, p ** (1 / power[1]))), force=True))
+        in_p = in_p.replace(lambda e: e.is_Pow and e.base == p, lambda e: p ** sp.cancel(e.exp))
+        new = in_p.subs(p, y / power[0])
+    else:
+        new = _brief(drift.subs(D.x, inverse))
     start = None if X.starts is None else F.subs(D.x, X.starts[0]).subs(X.time, 0)
     process = ItoProcess(y, new, {W: 1}, initial=start, values=_kept(X, new, start))
     return Transformed(D.back(F), inverse, process, steps)
@@ -199,6 +206,17 @@ def _real_logarithms(X: ItoProcess, D: Diffusion, E: Any) -> Any:
 def _kept(X: ItoProcess, *expressions: Any) -> dict[str, Any]:
     names = {s.name for e in expressions if e is not None for s in e.free_symbols}
     return {name: value for name, value in X.values.items() if name in names}
+
+
+def _power(F: sp.Expr, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
+    """(k, n) with F = k x^n for positive x and a symbol in n."""
+    k, g = F.as_independent(x, as_Add=False)
+    base, n = g.as_base_exp()
+    return (k, n) if base == x and x.is_positive and not n.has(x) and n.free_symbols else None
+
+
+def _brief(e: sp.Expr) -> sp.Expr:
+    return sp.simplify(e) if e.count_ops() < LARGEST else e
 
 
 def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
