@@ -1,7 +1,8 @@
 """Drift and diffusion as networks from paths, with intervals from a bootstrap.
 
 The networks minimise -sum log N(x_{k+1} - x_k; mean(x_k, h), covariance(x_k, h)), whose moments are right through h^2,
-each on blocks of the paths drawn with replacement; what is learned is the mean of the networks.
+each on blocks of the paths drawn with replacement; the last layer of the drift is then solved for by least squares.
+What is learned is the mean of the networks.
 """
 
 from __future__ import annotations
