@@ -280,6 +280,12 @@ def test_conditions_at_the_boundary():
         "choose reflecting, J = 0, or absorbing, p = 0."
     )
     assert notes[1].startswith("The end V = oo is natural")
+    k, s, m = sp.symbols("k s m", real=True)
+    notes = ItoProcess(x, k * (m - x), {W: s}).kolmogorov_forward().notes
+    assert notes[3] == "It exists if k > 0."
+    density = sp.sympify(notes[2].removeprefix("The stationary density is ").removesuffix("."))
+    at = density.subs({"k": 0.7, "m": 0.2, "s": 0.9, "x": 0.5})
+    assert float(at) == pytest.approx(stats.norm(0.2, 0.9 / 1.4**0.5).pdf(0.5), rel=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------------ bad input

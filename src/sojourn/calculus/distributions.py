@@ -360,7 +360,7 @@ class GaussianVector:
         V = last[d:].reshape(d, d)
         return last[:d], (V + V.T) / 2
 
-    def _at(self, M: sp.ImmutableMatrix, s: sp.Symbol) -> sp.Matrix:
+    def _at(self, M: sp.ImmutableMatrix, s: Any) -> sp.Matrix:
         return sp.Matrix(M.subs(self.symbol, s))
 
     def _integral(self, f: Callable[[sp.Matrix, sp.Symbol], sp.Matrix]) -> sp.Matrix:

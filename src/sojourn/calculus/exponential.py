@@ -25,11 +25,12 @@ def exponential(A: Any, t: sp.Expr) -> Any:
 
     Source: Higham, Functions of Matrices, section 1.2.
     """
-    return sp.Matrix(_exponential(sp.ImmutableMatrix(A), t))
+    fixed: Any = sp.ImmutableMatrix(A)
+    return sp.Matrix(_exponential(fixed, t))
 
 
 @lru_cache(64)
-def _exponential(A: sp.ImmutableMatrix, t: sp.Expr) -> Any:
+def _exponential(A: Any, t: sp.Expr) -> Any:
     n = A.shape[0]
     values, roots = eigenvalues(A)
     symbolic = {value for value in values if value.subs(roots).free_symbols}

@@ -236,7 +236,7 @@ def _gauss_total(g: Any, x: Any) -> Any:
     A, B, C = -_coeff(E, x, 2), _coeff(E, x, 1), _coeff(E, x, 0)
     if A.is_nonpositive:
         return sp.oo
-    return parsed[0] * sp.sqrt(sp.pi / A) * sp.exp(B**2 / (4 * A) + C)
+    return parsed[0] * sp.sqrt(sp.pi) / sp.sqrt(A) * sp.exp(B**2 / (4 * A) + C)
 
 
 def _gamma_total(g: Any, x: Any) -> Any:

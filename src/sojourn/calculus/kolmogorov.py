@@ -60,7 +60,7 @@ def forward(X: ItoProcess, p: Any = "p") -> Derived:
     except InputError:
         return Derived(equation, tuple(steps), notes)
     steps.append(Step("J = 0 in the stationary state: p = C m with the speed density m", sp.Symbol("p_oo"), rest.value))
-    notes += tuple(f"The stationary density: {note}" for note in rest.notes)
+    notes += (f"The stationary density is {_shown(rest.value, X)}.", *rest.notes)
     return Derived(equation, tuple(steps), notes)
 
 
@@ -98,13 +98,19 @@ def stationary_density(X: ItoProcess) -> Derived:
         )
     value = sp.powsimp(mass / size)
     conditions = [c for c in finite if c != sp.true] if ends else ["int m dx is finite"]
-    notes = [f"It exists where {' and '.join(map(str, dict.fromkeys(conditions)))}."] if conditions else []
+    notes = [f"It exists if {' and '.join(map(str, dict.fromkeys(conditions)))}."] if conditions else []
     steps = (
         *m.steps,
         Step(f"C = 1 / int m dx over ({low}, {high})", sp.Symbol("C"), D.back(1 / size)),
         Step("J = a p - (B^2 p)'/2 = 0, for (B^2 m)'/(B^2 m) = 2 a/B^2", sp.Symbol("J"), sp.S.Zero),
     )
     return Derived(D.back(value), steps, tuple(notes))
+
+
+def _shown(density: sp.Expr, X: ItoProcess) -> str:
+    """A density in a note; up to a constant where this is no closed form."""
+    free, shape = density.as_independent(X.states[0], as_Add=False)
+    return f"a constant times {shape}" if free.has(sp.Integral) else str(density)
 
 
 def _exclude_each_other(low: End, high: End) -> bool:

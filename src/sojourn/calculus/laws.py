@@ -254,9 +254,9 @@ def _gaussian(X: ItoProcess, t: sp.Expr, slope: sp.Expr, rest: sp.Expr) -> Found
     return process, Normal(mean, variance), notes
 
 
-def _divisors(*expressions: sp.Expr) -> list[sp.Expr]:
+def _divisors(*expressions: Any) -> list[Any]:
     """The factors of denominators that are not known to differ from zero, outside of integrals."""
-    found: dict[sp.Expr, None] = {}
+    found: dict[Any, None] = {}
     for expression in expressions:
         whole: dict[Any, Any] = {
             e: sp.Dummy(positive=e.is_positive) for e in expression.atoms(sp.Integral, sp.Function)
@@ -266,8 +266,7 @@ def _divisors(*expressions: sp.Expr) -> list[sp.Expr]:
             if exponent.is_nonnegative:
                 continue
             for factor in sp.Mul.make_args(sp.factor(base)):
-                e = factor.as_base_exp()[0]
-                e = e.xreplace({name: f for f, name in whole.items()})
+                e: Any = factor.as_base_exp()[0].xreplace({name: f for f, name in whole.items()})
                 if not e.is_number and not (e.is_nonzero or e.is_positive or e.is_negative):
                     found[-e if e.could_extract_minus_sign() else e] = None
     return list(found)

@@ -183,7 +183,9 @@ def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:
     if power:
         p = sp.Dummy("p", positive=True)  # x^n, of which all is a power
         in_p = sp.expand(sp.powdenest(sp.expand(drift.subs(D.x, p ** (1 / power[1]))), force=True))
-        in_p = in_p.replace(lambda e: e.is_Pow and e.base == p, lambda e: p ** sp.cancel(e.exp))
+        in_p = sp.Add(*map(sp.powsimp, sp.Add.make_args(in_p))).replace(
+            lambda e: e.is_Pow and e.base == p, lambda e: p ** sp.cancel(e.exp)
+        )
         new = in_p.subs(p, y / power[0])
     else:
         new = _brief(drift.subs(D.x, inverse))
@@ -215,7 +217,7 @@ def _power(F: sp.Expr, x: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
     return (k, n) if base == x and x.is_positive and not n.has(x) and n.free_symbols else None
 
 
-def _brief(e: sp.Expr) -> sp.Expr:
+def _brief(e: Any) -> Any:
     return sp.simplify(e) if e.count_ops() < LARGEST else e
 
 
@@ -356,13 +358,13 @@ def _at_equality(D: Diffusion, place: Any, found: End, *, above: bool) -> list[t
     return [] if kind is None else [(kind, sp.true)]
 
 
-def _kind_where_zero(D: Diffusion, place: Any, f: sp.Expr, *, above: bool) -> Any:
+def _kind_where_zero(D: Diffusion, place: Any, f: Any, *, above: bool) -> Any:
     """The kind of the end where f is zero; None if it is not a single one or not found."""
     for symbol in sorted(f.free_symbols, key=str):
         slope = sp.diff(f, symbol)
         if slope.has(symbol):
             continue
-        zero = {symbol: sp.factor(-(f - slope * symbol) / slope)}
+        zero: dict[Any, Any] = {symbol: sp.factor(-(f - slope * symbol) / slope)}
         there = Diffusion(D.state, D.x, sp.factor(D.drift.subs(zero)), sp.factor(D.variance.subs(zero)))
         try:
             cases = _cases(there, place, _end(there, sp.sympify(place).subs(zero), above=above), above=above)
