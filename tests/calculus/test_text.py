@@ -107,6 +107,16 @@ def test_long_functions_are_right_and_take_no_time(text):
         assert have.free_symbols <= {t, x, mu, sigma}
 
 
+@pytest.mark.parametrize("text", ["(1+X+t)^10/(2+sin(X))^3*exp(-X^2)", "tan(X)*tanh(X)*atan(X)"])
+def test_long_functions_are_tested_and_inverted_in_no_time(text):
+    process = parse_process("dX = mu*X*dt + sigma*X*dW")
+    f, begun = parse_function(text, process), time.process_time()
+    assert process.is_martingale(f).local is False
+    with pytest.raises(InputError, match="has no single inverse in X"):
+        process.of(f).as_process()
+    assert time.process_time() - begun < 5
+
+
 @pytest.mark.parametrize("drift", ["sin(" * 25 + "X" + ")" * 25, "(1+X)^1000", "(1+t)^60*X"])
 def test_the_overview_of_long_coefficients_takes_no_time(drift):
     begun = time.process_time()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from sojourn.calculus.process import ItoProcess
-from sojourn.calculus.tidy import tidy
+from sojourn.calculus.tidy import simple, tidy
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ def _simple(e: sp.Expr) -> sp.Expr:
 
 
 def _inverse(f: sp.Expr, s: sp.Symbol, Y: sp.Symbol) -> sp.Expr | None:
-    """x with f(x) = Y, where there is exactly one for every state: checked by putting f back."""
+    """x with f(x) = Y, where there is exactly one for every state: checked by putting f back. Not sought of long f."""
+    once = sum(part == s for part in sp.preorder_traversal(f)) == 1
+    functions = [part for part in f.atoms(sp.Function) if part.has(s)]
+    if not simple(f) or (not once and (len(functions) > 2 or not simple(f, 15))):
+        return None
     try:
         found = sp.solve(sp.Eq(f, Y), s)
     except NotImplementedError:

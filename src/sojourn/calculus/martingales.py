@@ -21,6 +21,7 @@ from sojourn.calculus.names import unused
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Derived, Form, Step
+from sojourn.calculus.tidy import brief
 from sojourn.errors import InputError
 
 
@@ -106,7 +107,7 @@ def doleans_dade(process: ItoProcess | Differential) -> Derived:
         Step("which solves", Form.of([(1, Z)], (Z,)), Form.of([(Z, X.value)], (Z, *states))),
     )
     notes: tuple[str, ...] = ()
-    if sp.simplify(X.compensated_drift) == 0:
+    if brief(X.compensated_drift) == 0:
         notes = ("Z is a local martingale, and a martingale where E Z = 1, for which Novikov's condition is enough",)
         if deterministic(rate, states, t) and not X.jumps:
             notes = ("Z is a martingale: [X] is a bounded function of time on every [0, T] (Novikov)",)
@@ -122,7 +123,7 @@ def martingale_test(process: ItoProcess, f: Any) -> MartingaleTest:
     if isinstance(f, tuple):
         raise InputError(f"the process has the states {', '.join(map(str, f))}; name one, or a function of them")
     df = chain(process, f)
-    drift = sp.simplify(df.compensated_drift)
+    drift = brief(df.compensated_drift)
     local = _is_zero(drift, df)
     if not local:
         return MartingaleTest(local, None if local is None else False, drift, df, _drift_notes(drift, local))

@@ -11,7 +11,7 @@ import sympy as sp
 from sojourn.calculus.names import unused
 from sojourn.calculus.process import ItoProcess
 from sojourn.calculus.steps import Form, Mean, Step
-from sojourn.calculus.tidy import DEEPEST, depth, terms
+from sojourn.calculus.tidy import simple
 from sojourn.errors import InputError
 
 
@@ -68,7 +68,7 @@ def _generator(X: ItoProcess) -> Section:
 
 def _short(X: ItoProcess) -> bool:
     """Whether its coefficients are short enough for whatever may be asked."""
-    return all(terms(e) <= LONGEST and depth(e) <= DEEPEST for e in (*X.drifts, *X.covariance()))
+    return all(simple(e, LONGEST) for e in (*X.drifts, *X.covariance()))
 
 
 def _backward(X: ItoProcess) -> Section:

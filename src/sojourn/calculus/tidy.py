@@ -44,10 +44,14 @@ def tidy(expression: Any) -> sp.Expr:
 def brief(expression: Any) -> Any:
     """`sympy.simplify` of what is small enough for it; other expressions stay as they are."""
     hard = (sp.Derivative, sp.Integral, sp.Sum, sp.Subs, sp.Piecewise, AppliedUndef)
-    small = expression.count_ops() < 40 and not expression.has(*hard)
-    if small and depth(expression) <= DEEPEST and terms(expression) <= LONGEST:
+    if expression.count_ops() < 40 and not expression.has(*hard) and simple(expression):
         return sp.simplify(expression)
     return expression
+
+
+def simple(expression: Any, longest: int = LONGEST) -> bool:
+    """Whether SymPy's searches end soon: not many terms when multiplied out, few functions within each other."""
+    return depth(expression) <= DEEPEST and terms(expression) <= longest
 
 
 def terms(expression: Any) -> int:
