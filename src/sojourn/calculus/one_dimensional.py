@@ -182,10 +182,9 @@ def lamperti(X: ItoProcess, name: str = "Y") -> Transformed:
         return Transformed(D.back(F), None, None, steps)
     if power:
         p = sp.Dummy("p", positive=True)  # x^n, of which all is a power
-        in_p = sp.expand(sp.powdenest(sp.expand(drift.subs(D.x, p ** (1 / power[1]))), force=True))
-        in_p = sp.Add(*map(sp.powsimp, sp.Add.make_args(in_p))).replace(
-            lambda e: e.is_Pow and e.base == p, lambda e: p ** sp.cancel(e.exp)
-        )
+        in_p: Any = sp.expand(sp.powdenest(sp.expand(drift.subs(D.x, p ** (1 / power[1]))), force=True))
+        in_p = sp.Add(*map(sp.powsimp, sp.Add.make_args(in_p)))
+        in_p = in_p.replace(lambda e: e.is_Pow and e.base == p, lambda e: p ** sp.cancel(e.exp))
         new = in_p.subs(p, y / power[0])
     else:
         new = _brief(drift.subs(D.x, inverse))
@@ -242,7 +241,7 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
             sp.simplify(sp.expand_log(back - x, force=True)) == 0
             or sp.simplify(sp.powdenest(back - x, force=True)) == 0
         ):
-            return sp.simplify(candidate)
+            return sp.simplify(candidate)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return None
 
 
@@ -365,7 +364,8 @@ def _kind_where_zero(D: Diffusion, place: Any, f: Any, *, above: bool) -> Any:
         if slope.has(symbol):
             continue
         zero: dict[Any, Any] = {symbol: sp.factor(-(f - slope * symbol) / slope)}
-        there = Diffusion(D.state, D.x, sp.factor(D.drift.subs(zero)), sp.factor(D.variance.subs(zero)))
+        drift, variance = map(sp.factor, list[Any]((D.drift.subs(zero), D.variance.subs(zero))))
+        there = Diffusion(D.state, D.x, drift, variance)
         try:
             cases = _cases(there, place, _end(there, sp.sympify(place).subs(zero), above=above), above=above)
         except InputError:
@@ -394,7 +394,7 @@ def _leading(f: sp.Expr, z: sp.Symbol, D: Diffusion) -> tuple[sp.Expr, sp.Expr]:
     return sp.simplify(c), e
 
 
-def _lowest(f: sp.Expr, z: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+def _lowest(f: Any, z: sp.Symbol) -> tuple[Any, Any]:
     """`_leading` of a rational function."""
     c, e = sp.S.One, 0
     for polynomial, side in zip(sp.fraction(sp.factor(sp.together(f))), (1, -1), strict=True):
