@@ -237,11 +237,9 @@ def _inverse(F: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> sp.Expr | None:
     for candidate in found:
         put_back: Any = sp.sympify(candidate).subs(y, F)
         back = sp.simplify(put_back)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        if (
-            sp.simplify(sp.expand_log(back - x, force=True)) == 0
-            or sp.simplify(sp.powdenest(back - x, force=True)) == 0
-        ):
-            return sp.simplify(candidate)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        gaps: list[Any] = [sp.expand_log(back - x, force=True), sp.powdenest(back - x, force=True)]
+        if any(sp.simplify(gap) == 0 for gap in gaps):
+            return sp.simplify(candidate)
     return None
 
 
@@ -351,7 +349,8 @@ def _cases(D: Diffusion, place: Any, found: End, *, above: bool) -> list[tuple[A
 def _at_equality(D: Diffusion, place: Any, found: End, *, above: bool) -> list[tuple[Any, Any]]:
     """The kind where the leading coefficient of (log s')' is zero, if it is one kind."""
     nonzero = sp.denom(sp.together(place)) if sp.sympify(place).is_finite is not False else sp.S.One
-    factors = [f.as_base_exp()[0] for f in sp.Mul.make_args(sp.factor(sign_of(found.kappa)))]
+    product: Any = sp.factor(sign_of(found.kappa))
+    factors = [f.as_base_exp()[0] for f in sp.Mul.make_args(product)]
     kinds = {_kind_where_zero(D, place, f, above=above) for f in factors if f.free_symbols and not nonzero.has(f)}
     kind = kinds.pop() if len(kinds) == 1 else None
     return [] if kind is None else [(kind, sp.true)]
@@ -364,7 +363,7 @@ def _kind_where_zero(D: Diffusion, place: Any, f: Any, *, above: bool) -> Any:
         if slope.has(symbol):
             continue
         zero: dict[Any, Any] = {symbol: sp.factor(-(f - slope * symbol) / slope)}
-        drift, variance = map(sp.factor, list[Any]((D.drift.subs(zero), D.variance.subs(zero))))
+        drift, variance = list[Any](map(sp.factor, list[Any]((D.drift.subs(zero), D.variance.subs(zero)))))
         there = Diffusion(D.state, D.x, drift, variance)
         try:
             cases = _cases(there, place, _end(there, sp.sympify(place).subs(zero), above=above), above=above)
