@@ -253,8 +253,8 @@ def test_a_program_of_too_many_statements_goes_through_step(monkeypatch):
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("abc", "mu is a str; needed is a number"),
-        ([1, 2], "mu is a list"),
+        ("abc", "mu='abc' is not a finite real number"),
+        ([1, 2], r"mu=\[1, 2\] is not a finite real number"),
         (torch.ones(2, 2), r"mu is of shape \(2, 2\)"),
         (torch.ones(3), "mu has 3 values for an ensemble of 5"),
     ],
