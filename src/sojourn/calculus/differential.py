@@ -16,14 +16,15 @@ from sojourn.calculus.derive import chain_steps, covariation_steps, product_step
 from sojourn.calculus.joined import driven_by, joined, noises_in, with_noises
 from sojourn.calculus.noises import Brownian, Poisson
 from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Derived, Form, Step
 from sojourn.calculus.table import multiply
 from sojourn.calculus.tidy import tidy
 from sojourn.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)
-class Differential:
+@dataclass(frozen=True, eq=False, repr=False)
+class Differential(Shown):
     """df = drift dt + sum diffusion[W] dW + sum jumps[N] dN, for a function f of a process.
 
     Attributes:
@@ -100,26 +101,6 @@ class Differential:
         )
 
     __rmul__ = __mul__
-
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
-    def latex(self) -> str:
-        """The equation in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self) -> str:
-        """The equation in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def ito(f: Any) -> Differential:

@@ -21,6 +21,7 @@ from sojourn.calculus.linear import ItoIntegral
 from sojourn.calculus.names import unused
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Form, Mean, Step
 from sojourn.calculus.tidy import tidy
 from sojourn.errors import InputError
@@ -41,8 +42,8 @@ class Novikov:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class ChangeOfMeasure:
+@dataclass(frozen=True, eq=False, repr=False)
+class ChangeOfMeasure(Shown):
     """A process under the measure Q that makes dW + theta dt a Brownian motion W^Q.
 
     Attributes:
@@ -79,26 +80,6 @@ class ChangeOfMeasure:
 
         own = tuple(Step("", left, right) for left, right in forms(self.process))
         return (*own, Step("", sp.log(sp.Symbol(unused("Z Y", self.process, self.exponent))), self.exponent))
-
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
-    def latex(self) -> str:
-        """The equations in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self) -> str:
-        """The equations in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def change_measure(process: ItoProcess, theta: Mapping[Brownian, Any]) -> ChangeOfMeasure:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sojourn.calculus.shown import Shown
+
 if TYPE_CHECKING:
     from sojourn.calculus.differential import Differential
     from sojourn.calculus.girsanov import ChangeOfMeasure
+    from sojourn.calculus.lamperti import Transformed
     from sojourn.calculus.laws import Law
     from sojourn.calculus.martingales import MartingaleTest
     from sojourn.calculus.moments import MomentEquations
     from sojourn.calculus.noises import Brownian
-    from sojourn.calculus.one_dimensional import Transformed
     from sojourn.calculus.process import ItoProcess
     from sojourn.calculus.steps import Derived
     from sojourn.calculus.stratonovich import StratonovichProcess
     from sojourn.calculus.taylor import ItoTaylor
 
 
-class Calculus:
+class Calculus(Shown):
     """The methods of `ItoProcess` that its declaration and its simulator do without."""
 
     def of(self: Any, f: Any) -> Differential:
@@ -129,8 +131,8 @@ class Calculus:
         return speed_density(self, reference)
 
     def lamperti(self: Any, name: str = "Y") -> Transformed:
-        """The process Y = int dx / B, whose noise has coefficient 1, for one state. See `one_dimensional`."""
-        from sojourn.calculus.one_dimensional import lamperti
+        """The process Y = int dx / B, whose noise has coefficient 1, for one state. See `lamperti`."""
+        from sojourn.calculus.lamperti import lamperti
 
         return lamperti(self, name)
 
@@ -157,18 +159,3 @@ class Calculus:
         from sojourn.calculus.reverse import reverse
 
         return reverse(self, score)
-
-    def latex(self: Any) -> str:
-        """The equations in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self: Any) -> str:
-        """The equations in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self: Any) -> str:
-        return f"$\\displaystyle {self.latex()}$"

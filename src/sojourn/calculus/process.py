@@ -237,11 +237,6 @@ class ItoProcess(Calculus):
 
     # ------------------------------------------------------------------------------------------------------- private
 
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ItoProcess) and self._data() == other._data()
 

@@ -1,17 +1,8 @@
-"""What has `lines` shows them, in a terminal, in LaTeX, in Typst and in a notebook."""
-
-from __future__ import annotations
-
-from sojourn.calculus.steps import Step
+"""What is mathematics shows itself: in a terminal, in LaTeX, in Typst and in a notebook."""
 
 
 class Shown:
-    """A result with `lines`; a dataclass of it says repr=False."""
-
-    @property
-    def lines(self) -> tuple[Step, ...]:
-        """The equations of the result."""
-        raise NotImplementedError
+    """A process or result that `show` knows; a dataclass of it says repr=False."""
 
     def __repr__(self) -> str:
         from sojourn.calculus.show import text
@@ -19,13 +10,13 @@ class Shown:
         return text(self)
 
     def latex(self) -> str:
-        """The equations in LaTeX."""
+        """In LaTeX, without dollar signs."""
         from sojourn.calculus.show import latex
 
         return latex(self)
 
     def typst(self) -> str:
-        """The equations in Typst's mathematics."""
+        """In Typst's mathematics, without dollar signs."""
         from sojourn.calculus.show import typst
 
         return typst(self)

@@ -8,6 +8,8 @@ from typing import Any
 
 import sympy as sp
 
+from sojourn.calculus.shown import Shown
+
 
 @dataclass(frozen=True)
 class Step:
@@ -74,8 +76,8 @@ class Mean(sp.Function):
     nargs = 1
 
 
-@dataclass(frozen=True, eq=False)
-class Derived:
+@dataclass(frozen=True, eq=False, repr=False)
+class Derived(Shown):
     """An expression or equation with its derivation; SymPy takes it for its value.
 
     Attributes:
@@ -110,23 +112,3 @@ class Derived:
 
     def __rsub__(self, other: Any) -> Any:
         return sp.sympify(other) - self.value
-
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
-    def latex(self) -> str:
-        """The value in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self) -> str:
-        """The value in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"

@@ -18,6 +18,7 @@ from sojourn.calculus.differential import Differential, chain
 from sojourn.calculus.names import unused
 from sojourn.calculus.noises import Brownian
 from sojourn.calculus.process import ItoProcess
+from sojourn.calculus.shown import Shown
 from sojourn.calculus.steps import Form, Partial, Step
 from sojourn.calculus.tidy import tidy
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sojourn.processes.ito.discretised import Discretised
 
 
-class StratonovichProcess:
+class StratonovichProcess(Shown):
     """dX = drift dt + diffusion o dW, for the arguments of `ItoProcess`."""
 
     def __init__(
@@ -77,26 +78,6 @@ class StratonovichProcess:
 
     def __hash__(self) -> int:
         return hash(("stratonovich", self.coefficients))
-
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
-    def latex(self) -> str:
-        """The equations in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self) -> str:
-        """The equations in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,37 +11,18 @@ from typing import Any
 import sympy as sp
 
 from sojourn.calculus.noises import Brownian, Poisson
+from sojourn.calculus.shown import Shown
 from sojourn.errors import InputError
 
 TIME = sp.Symbol("t", positive=True)
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Shown):
     """Products of differentials: `entries[a, b]` is da db as (coefficient, symbol), None for 0."""
 
     symbols: tuple[sp.Symbol, ...]
     entries: dict[tuple[sp.Symbol, sp.Symbol], tuple[sp.Expr, sp.Symbol] | None]
-
-    def __repr__(self) -> str:
-        from sojourn.calculus.show import text
-
-        return text(self)
-
-    def latex(self) -> str:
-        """The table in LaTeX."""
-        from sojourn.calculus.show import latex
-
-        return latex(self)
-
-    def typst(self) -> str:
-        """The table in Typst's mathematics."""
-        from sojourn.calculus.show import typst
-
-        return typst(self)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def table(*noises: Any) -> Table:

@@ -56,12 +56,7 @@ class Discretised(Process):
     time_unit = "1"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.dt, (int, float)) and 0 < self.dt < float("inf")):
-            raise InputError(f"dt={self.dt} is not a positive number")
-        if not (isinstance(self.substeps, int) and self.substeps >= 1):
-            raise InputError(f"substeps={self.substeps} is not a whole number of 1 or more")
-        if self.dtype not in ("float64", "float32"):
-            raise InputError(f"dtype={self.dtype!r} is not float64 or float32")
+        check_steps(self.dt, self.substeps, self.dtype)
         for symbol in self.coefficients.parameters:
             if symbol.name not in self.parameters:
                 raise InputError(
@@ -188,6 +183,16 @@ class Discretised(Process):
         """What step t sees of the Brownian motion; each value (ensemble,)."""
         m, h = self.coefficients.noises, self.dt / self.substeps
         return brownian_increments(self.method.kind, m, h, self.substeps, t, ensemble, noise, dtype, device)
+
+
+def check_steps(dt: Any, substeps: Any, dtype: Any) -> None:
+    """Raises InputError unless these are a step, a number of increments to it, and a type."""
+    if not (isinstance(dt, (int, float)) and 0 < dt < float("inf")):
+        raise InputError(f"dt={dt} is not a positive number")
+    if not (isinstance(substeps, int) and substeps >= 1):
+        raise InputError(f"substeps={substeps} is not a whole number of 1 or more")
+    if dtype not in ("float64", "float32"):
+        raise InputError(f"dtype={dtype!r} is not float64 or float32")
 
 
 def brownian_increments(

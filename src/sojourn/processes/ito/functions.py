@@ -16,7 +16,7 @@ import torch
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
-from sojourn.processes.ito.discretised import brownian_increments
+from sojourn.processes.ito.discretised import brownian_increments, check_steps
 from sojourn.processes.ito.increments import Increments
 from sojourn.processes.ito.schemes import find
 from sojourn.processes.ito.schemes.scheme import Scheme
@@ -62,12 +62,7 @@ class SDE(Process):
     time_unit = "1"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.dt, (int, float)) and 0 < self.dt < float("inf")):
-            raise InputError(f"dt={self.dt} is not a positive number")
-        if not (isinstance(self.substeps, int) and self.substeps >= 1):
-            raise InputError(f"substeps={self.substeps} is not a whole number of 1 or more")
-        if self.dtype not in ("float64", "float32"):
-            raise InputError(f"dtype={self.dtype!r} is not float64 or float32")
+        check_steps(self.dt, self.substeps, self.dtype)
         if self.noise not in ("diagonal", "scalar", "general"):
             raise InputError(f"noise={self.noise!r} is not diagonal, scalar or general")
         for name in ("drift", "diffusion"):
