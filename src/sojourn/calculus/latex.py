@@ -2,7 +2,7 @@ r"""Formulas in LaTeX: \mathrm{d}X_{t} = \mu X_{t}\,\mathrm{d}t + \sigma X_{t}\,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy as sp
 
@@ -28,11 +28,12 @@ _COMMANDS = {
     "min",
 }
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
-_RELATIONS = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq"}
 
 
 class Latex(Writer):
     """LaTeX's notation; no package beyond amsmath and amssymb."""
+
+    relations: ClassVar = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq"}
 
     curl, dee, gap, thin_gap = r"\partial", r"\mathrm{d}", " ", r"\,"
     thin, circle, times = r"\,", r"\circ", r"\times"
@@ -103,12 +104,6 @@ class Latex(Writer):
     def _print_NegativeInfinity(self, expr: Any) -> str:
         return r"-\infty"
 
-    def _print_ImaginaryUnit(self, expr: Any) -> str:
-        return "i"
-
-    def _print_Relational(self, expr: Any) -> str:
-        return f"{self._print(expr.lhs)} {_RELATIONS.get(expr.rel_op, expr.rel_op)} {self._print(expr.rhs)}"
-
     def _print_And(self, expr: Any) -> str:
         return r" \wedge ".join(sorted(map(self._print, expr.args)))
 
@@ -155,11 +150,3 @@ class Latex(Writer):
     def _print_MatrixBase(self, expr: Any) -> str:
         rows = [" & ".join(self._print(e) for e in expr.row(i)) for i in range(expr.shape[0])]
         return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
-
-    def _print_tuple(self, expr: Any) -> str:
-        return r"\left(" + ", ".join(map(self._print, expr)) + r"\right)"
-
-    _print_Tuple = _print_list = _print_tuple
-
-    def _print_factorial(self, expr: Any) -> str:
-        return f"{self._factor(expr.args[0], False)}!"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
@@ -14,7 +14,6 @@ _LOWER = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", str
 _GREEK = _LOWER | {name.capitalize(): letter.upper() for name, letter in _LOWER.items()}
 _UP = str.maketrans("0123456789-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ")
 _DOWN = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_RELATIONS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}
 
 
 def plain(expression: Any, moving: Iterable[sp.Symbol] = ()) -> str:
@@ -24,6 +23,8 @@ def plain(expression: Any, moving: Iterable[sp.Symbol] = ()) -> str:
 
 class Plain(Writer):
     """The notation of a terminal; states carry no index t."""
+
+    relations: ClassVar = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥"}
 
     stacks = False
     thick = ""
@@ -87,18 +88,6 @@ class Plain(Writer):
     def _print_NegativeInfinity(self, expr: Any) -> str:
         return "-∞"
 
-    def _print_ImaginaryUnit(self, expr: Any) -> str:
-        return "i"
-
-    def _print_Relational(self, expr: Any) -> str:
-        return f"{self._print(expr.lhs)} {_RELATIONS.get(expr.rel_op, expr.rel_op)} {self._print(expr.rhs)}"
-
-    def _print_And(self, expr: Any) -> str:
-        return " and ".join(sorted(map(self._print, expr.args)))
-
-    def _print_Or(self, expr: Any) -> str:
-        return " or ".join(sorted(map(self._print, expr.args)))
-
     def _print_BooleanTrue(self, expr: Any) -> str:
         return "true"
 
@@ -137,11 +126,3 @@ class Plain(Writer):
             return "(" + ", ".join(self._print(e) for e in expr) + ")ᵀ"
         rows = [", ".join(self._print(e) for e in expr.row(i)) for i in range(expr.shape[0])]
         return "[" + "; ".join(rows) + "]"
-
-    def _print_tuple(self, expr: Any) -> str:
-        return "(" + ", ".join(map(self._print, expr)) + ")"
-
-    _print_Tuple = _print_list = _print_tuple
-
-    def _print_factorial(self, expr: Any) -> str:
-        return f"{self._factor(expr.args[0], False)}!"

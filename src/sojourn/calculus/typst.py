@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy as sp
 
@@ -32,11 +32,12 @@ _OPERATORS = {
     "tanh",
 }
 _ARCS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
-_RELATIONS = {"==": "=", "!=": "!=", "<=": "<=", ">=": ">="}
 
 
 class Typst(Writer):
     """The notation between dollar signs in a Typst document."""
+
+    relations: ClassVar = {"==": "=", "!=": "!=", "<=": "<=", ">=": ">="}
 
     curl, dee, gap = "partial", "dif", " "
     circle, times = "compose", "times"
@@ -102,18 +103,6 @@ class Typst(Writer):
     def _print_NegativeInfinity(self, expr: Any) -> str:
         return "-infinity"
 
-    def _print_ImaginaryUnit(self, expr: Any) -> str:
-        return "i"
-
-    def _print_Relational(self, expr: Any) -> str:
-        return f"{self._print(expr.lhs)} {_RELATIONS.get(expr.rel_op, expr.rel_op)} {self._print(expr.rhs)}"
-
-    def _print_And(self, expr: Any) -> str:
-        return " and ".join(sorted(map(self._print, expr.args)))
-
-    def _print_Or(self, expr: Any) -> str:
-        return " or ".join(sorted(map(self._print, expr.args)))
-
     def _print_BooleanTrue(self, expr: Any) -> str:
         return '"true"'
 
@@ -150,11 +139,3 @@ class Typst(Writer):
     def _print_MatrixBase(self, expr: Any) -> str:
         rows = [", ".join(self._print(e) for e in expr.row(i)) for i in range(expr.shape[0])]
         return f"mat({'; '.join(rows)})"
-
-    def _print_tuple(self, expr: Any) -> str:
-        return "(" + ", ".join(map(self._print, expr)) + ")"
-
-    _print_Tuple = _print_list = _print_tuple
-
-    def _print_factorial(self, expr: Any) -> str:
-        return f"{self._factor(expr.args[0], False)}!"

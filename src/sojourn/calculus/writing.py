@@ -6,7 +6,7 @@ A notation (`plain`, `latex`, `typst`) is a subclass of `Writer` that says how e
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
@@ -62,6 +62,7 @@ class Writer(Printer):
 
     minus, plus, thin, thick, circle, times = " - ", " + ", " ", " ", "∘", "×"
     curl, dee, gap, thin_gap = "∂", "d", "", " "  # signs of derivatives, and what stands behind and between them
+    relations: ClassVar[dict[str, str]] = {}  # Python's sign -> the notation's, where it is another
     stacks = True  # whether a fraction has its own two lines
 
     def letters(self, base: str, upper: list[str], lower: list[str]) -> str:
@@ -267,6 +268,26 @@ class Writer(Printer):
         return text
 
     # -------------------------------------------------------------------------------------- symbols and functions
+
+    def _print_tuple(self, expr: Any) -> str:
+        return self.brackets(", ".join(map(self._print, expr)))
+
+    _print_Tuple = _print_list = _print_tuple
+
+    def _print_ImaginaryUnit(self, expr: Any) -> str:
+        return "i"
+
+    def _print_factorial(self, expr: Any) -> str:
+        return f"{self._factor(expr.args[0], False)}!"
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"{self._print(expr.lhs)} {self.relations.get(expr.rel_op, expr.rel_op)} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr: Any) -> str:
+        return " and ".join(sorted(map(self._print, expr.args)))
+
+    def _print_Or(self, expr: Any) -> str:
+        return " or ".join(sorted(map(self._print, expr.args)))
 
     def _print_Symbol(self, expr: Any) -> str:
         return self.name(expr.name, ["t"] if expr in self.moving else [])
