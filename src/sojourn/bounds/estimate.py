@@ -1,0 +1,115 @@
+"""A number that came from data or chance, with its interval, what the interval promises and what it does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Guarantee = Literal["at every n", "at this n", "at all times", "asymptotic", "none"]
+"""What holds with the stated confidence.
+
+- "at this n": the interval covers with at least that probability, for the number of observations at hand, if that
+  number was fixed beforehand.
+- "at every n": the same for each n by itself; looking again and again and stopping when one likes is not covered.
+- "at all times": covers at all numbers of observations at once, so one may look and stop whenever one likes.
+- "asymptotic": covers with about that probability where there are many observations.
+- "none": a number without an interval.
+"""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, an interval, and in words what the interval is.
+
+    Attributes:
+        value: the point estimate.
+        low, high: the ends of the interval, rounded outwards where the guarantee is not asymptotic; -inf or inf where a
+            side is open. Both are NaN where no value fits the data: then the assumption is refuted, see `empty`.
+        confidence: probability with which the interval covers.
+        guarantee: what kind of promise; see `Guarantee`.
+        method: the interval's name in the field, such as "Clopper-Pearson".
+        assumes: what must be true for the promise.
+        limits: what the interval does not cover, each a clause.
+        observations: how many there were; None where that is no single number.
+        family: for how many quantities at once the confidence holds.
+        unit: of the value, for printing.
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+    guarantee: Guarantee = "asymptotic"
+    method: str = ""
+    assumes: str = ""
+    limits: tuple[str, ...] = ()
+    observations: int | None = None
+    family: int = 1
+    unit: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """True where no value fits the data: `assumes` is refuted, wrongly with probability 1 - confidence at most."""
+        return math.isnan(self.low) and math.isnan(self.high) and self.guarantee != "none"
+
+    @property
+    def half_width(self) -> float:
+        """Half the distance of the ends."""
+        return (self.high - self.low) / 2
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and words, for a run's record; an open end is None, an empty interval is []."""
+        ends = [] if self.empty else [end if math.isfinite(end) else None for end in (self.low, self.high)]
+        words = {"value": self.value if math.isfinite(self.value) else None, "interval": ends}
+        words |= {"confidence": self.confidence, "guarantee": self.guarantee, "method": self.method}
+        rest = {"assumes": self.assumes, "limits": list(self.limits), "observations": self.observations}
+        rest |= {"family": self.family if self.family > 1 else None, "unit": self.unit}
+        return words | {name: given for name, given in rest.items() if given}
+
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        if self.guarantee == "none":
+            return f"{self.value:.6g}{unit}"
+        if self.empty:
+            return (
+                f"no value fits the data: that {self.assumes or 'the assumption'} is refuted "
+                f"({100 * self.confidence:.6g}%, {self.method})"
+            )
+        value, low, high = _aligned(self.value, self.low, self.high)
+        return f"{value}{unit} [{low}, {high}] ({self.words})"
+
+    @property
+    def words(self) -> str:
+        """The interval in a few words: "95%, Clopper-Pearson, at every n"."""
+        together = f", {self.family} quantities together" if self.family > 1 else ""
+        parts = [f"{100 * self.confidence:.6g}%{together}", self.method, self.guarantee]
+        return ", ".join(part for part in parts if part)
+
+    def explain(self) -> str:
+        """All that is known of it, in a few lines."""
+        lines = [str(self)]
+        if self.assumes:
+            lines.append(f"Assumes that {self.assumes}.")
+        lines += [f"Not covered: {limit}." for limit in self.limits]
+        return "\n".join(lines)
+
+
+def _aligned(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """The three with as many decimals as the width of the interval deserves; the ends never move inwards."""
+    width = high - low
+    if not 0 < width < math.inf or not math.isfinite(value):
+        return f"{value:.6g}", _end(low), _end(high)
+    decimals = 2 - math.floor(math.log10(width))
+    if not 0 <= decimals <= 12 or max(abs(low), abs(high)) >= 1e9:
+        return f"{value:.6g}", f"{low:.6g}", f"{high:.6g}"
+    scale = 10.0**decimals
+    down, up = math.floor(low * scale) / scale, math.ceil(high * scale) / scale
+    return f"{value:.{decimals}f}", f"{down:.{decimals}f}", f"{up:.{decimals}f}"
+
+
+def _end(end: float) -> str:
+    return "-∞" if end == -math.inf else "∞" if end == math.inf else f"{end:.6g}"
