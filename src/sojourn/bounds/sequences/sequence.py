@@ -51,7 +51,7 @@ class ConfidenceSequence(ABC):
 
     @abstractmethod
     def estimate(self) -> Estimate:
-        """The mean and its interval after all that was seen; with nothing seen, the interval is all that is possible."""
+        """The mean and its interval after all that was seen; before anything was, all that is possible."""
 
 
 def error_of(confidence: float, side: Side, family: int) -> Fraction:
