@@ -1,0 +1,107 @@
+"""The exact interval for a probability: low solves P(Bin(n, p) >= k) = δ, high solves P(Bin(n, p) <= k) = δ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+from flint import arb, ctx
+from scipy.special import betainccinv, betaincinv
+
+from sojourn.bounds import checks
+from sojourn.bounds.estimate import Estimate
+from sojourn.bounds.intervals.sides import checked
+from sojourn.bounds.rounding import Ball, ball
+from sojourn.bounds.sequences.sequence import Side
+from sojourn.errors import InputError
+
+_BITS = (80, 160, 320)
+_ONE = 0x3FF0000000000000  # 1.0 as the whole number that its bits are
+
+
+def clopper_pearson(
+    successes: int, n: int, *, confidence: float = 0.95, side: Side = "both", family: int = 1
+) -> Estimate:
+    """The interval for a probability from k successes in n independent trials; it always covers.
+
+    The tails are those of the binomial law, P(Bin(n, p) >= k) = I_p(k, n - k + 1) with I the regularised incomplete
+    beta function, and δ = (1 - confidence) / family, halved where there are two ends. Each end is the float just
+    outside the solution. (Within rounding, low = Beta(δ; k, n - k + 1) and high = Beta(1 - δ; k + 1, n - k),
+    quantiles.)
+
+    Args:
+        successes: k, from 0 to n.
+        n: number of trials, fixed beforehand.
+        confidence, side, family: as in `ConfidenceSequence`.
+
+    Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934), 404.
+    """
+    error = checked(confidence, side, family)
+    n, k = checks.count("n", n), checks.count("successes", successes, 0)
+    if k > n:
+        raise InputError(f"successes={k} is more than n={n} trials")
+    low, high = 0.0, 1.0
+    if k > 0 and side != "upper":
+        low = _last(lambda p: arb(p).beta_lower(k, n - k + 1, True), error, betaincinv(k, n - k + 1, float(error)))
+    if k < n and side != "lower":
+        high = _first(
+            lambda p: (1 - arb(p)).beta_lower(n - k, k + 1, True), error, betainccinv(k + 1, n - k, float(error))
+        )
+    return Estimate(
+        k / n,
+        low,
+        high,
+        confidence,
+        "at this n",
+        "Clopper-Pearson",
+        "the trials are independent and have the same probability",
+        observations=n,
+        family=family,
+    )
+
+
+def _last(tail: Callable[[float], Ball], error: Fraction, near: float) -> float:
+    """The last float p of [0, 1] whose tail is certainly at most `error`, for a tail that grows from 0 to 1."""
+    return _float(_boundary(lambda code: _at_most(tail, _float(code), error), 0, _ONE, _code(near)))
+
+
+def _first(tail: Callable[[float], Ball], error: Fraction, near: float) -> float:
+    """The first float p of [0, 1] whose tail is certainly at most `error`, for a tail that falls from 1 to 0."""
+    return _float(-_boundary(lambda code: _at_most(tail, _float(-code), error), -_ONE, 0, -_code(near)))
+
+
+def _boundary(holds: Callable[[int], bool], low: int, high: int, near: int) -> int:
+    """The last whole number at which a condition holds that holds at low, not at high; it is sought from `near`."""
+    step, at = 1, min(max(near, low + 1), high - 1)
+    while low < at < high:
+        if holds(at):
+            low, at = at, at + step
+        else:
+            high, at = at, at - step
+        step *= 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _at_most(tail: Callable[[float], Ball], p: float, error: Fraction) -> bool:
+    """Whether the tail at p is at most `error`; False in doubt, which moves the end outwards."""
+    for bits in _BITS:
+        with ctx.workprec(bits):
+            value, most = tail(p), ball(error)
+            if value <= most:
+                return True
+            if value > most:
+                return False
+    return False
+
+
+def _code(p: float) -> int:
+    """Floats of [0, 1] in their order, as whole numbers; NaN, which says nothing, as 1/2."""
+    return int(np.float64(p if 0 <= p <= 1 else 0.5).view(np.int64))
+
+
+def _float(code: int) -> float:
+    return float(np.int64(code).view(np.float64))
