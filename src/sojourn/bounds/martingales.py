@@ -31,7 +31,7 @@ def azuma(t: Ball, *, n: int = 1, increment: Each) -> Ball:
 @inequality(
     "P(max_{k<=n} M_k - M_0 >= t)",
     needs="martingale",
-    source="Hoeffding, J. Amer. Statist. Assoc. 58 (1963) 13; McDiarmid, Surveys in Combinatorics (1989) 148, Section 5",
+    source="Hoeffding, J. Amer. Statist. Assoc. 58 (1963) 13, Section 2",
 )
 def azuma_hoeffding(t: Ball, *, n: int = 1, width: Each) -> Ball:
     """exp(-2 t^2 / sum c_k^2) where A_k <= D_k <= A_k + c_k, A_k determined by the past; 0 where t > sum c_k.
@@ -154,7 +154,7 @@ def delyon(t: Ball, *, variation: float) -> Ball:
 @inequality(
     "P(M_k - M_0 >= t and [M]_k <= v for some k)",
     needs="martingale",
-    source="de la Pena, Ann. Probab. 27 (1999) 537, Theorem 6.1: cosh(x) <= e^(x^2/2)",
+    source="de la Peña, Ann. Probab. 27 (1999) 537, Theorem 6.1: cosh(x) <= e^(x^2/2)",
 )
 def de_la_pena(t: Ball, *, variation: float) -> Ball:
     """exp(-t^2 / (2v)) where each step is, given the past, symmetric: as likely D_k as -D_k; of any size.
@@ -166,7 +166,7 @@ def de_la_pena(t: Ball, *, variation: float) -> Ball:
 
 
 def bennett_form(t: Ball, v: Ball, b: Ball) -> Ball:
-    """exp(-(v/b^2) h(bt/v)), h(u) = (1+u) ln(1+u) - u: Chernoff's bound for b (a Poisson variable less its mean v/b^2)."""
+    """exp(-(v/b^2) h(bt/v)), h(u) = (1+u) ln(1+u) - u: Chernoff's bound for b(N - E N), N Poisson, E N = v/b^2."""
     return ((t - (t + v / b) * (1 + b * t / v).log()) / b).exp()
 
 

@@ -1,11 +1,11 @@
 """Tails of suprema: max_{k<=n} of partial sums and martingales, sup over a class of functions, Brownian motion.
 
-P(max_k X_k >= t) costs little more than P(X_n >= t): a moment of the end (Doob), three tails (Etemadi), two (Levy).
+P(max_k X_k >= t) costs little more than P(X_n >= t): a moment of the end (Doob), three tails (Etemadi), two (Lévy).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sojourn.bounds import checks
 from sojourn.bounds.inequality import inequality
@@ -53,7 +53,7 @@ def marshall(t: Ball, *, n: int = 1, variance: Each) -> Ball:
 @inequality(
     "P(max_{k<=n} c_k |S_k - E S_k| >= t)",
     needs="martingale",
-    source="Hajek and Renyi, Acta Math. Acad. Sci. Hungar. 6 (1955) 281",
+    source="Hájek and Rényi, Acta Math. Acad. Sci. Hungar. 6 (1955) 281",
 )
 def hajek_renyi(t: Ball, *, n: int = 1, variance: Each, weights: Each) -> Ball:
     """sum c_k^2 Var X_k / t^2 for weights c_1 >= ... >= c_n > 0; with c_k = 1/k, the running mean.
@@ -117,7 +117,7 @@ def doob_norm(p: float, norm: float) -> float:
 @inequality(
     "P(max_{k<=n} |S_k| >= t)",
     needs="independent",
-    source="Etemadi, Sankhya A 47 (1985) 215; Billingsley, Probability and Measure, Theorem 22.5",
+    source="Etemadi, Sankhyā A 47 (1985) 215; Billingsley, Probability and Measure, Theorem 22.5",
 )
 def etemadi(t: Ball, *, tail: Tail) -> Ball:
     """3 max_{k<=n} P(|S_k| >= t/3), S_k the sum of k independent terms, of no moments and any mean.
@@ -131,7 +131,7 @@ def etemadi(t: Ball, *, tail: Tail) -> Ball:
 @inequality(
     "P(max_{k<=n} S_k >= t)",
     needs="independent",
-    source="Levy, Theorie de l'addition des variables aleatoires (1937); Ledoux, Talagrand (1991), Proposition 2.3",
+    source="Lévy, Théorie de l'addition des variables aléatoires (1937); Ledoux, Talagrand (1991), Proposition 2.3",
 )
 def levy(t: Ball, *, tail: Tail) -> Ball:
     """2 P(S_n >= t), S_k the sum of k independent symmetric terms (X as likely as -X); with |S_k| for S_k as well.
@@ -144,7 +144,7 @@ def levy(t: Ball, *, tail: Tail) -> Ball:
 
 @inequality(
     "P(M_k >= t for some k)",
-    source="Ville, Etude critique de la notion de collectif (1939); Durrett, Probability, Exercise 4.8.2",
+    source="Ville, Étude critique de la notion de collectif (1939); Durrett, Probability, Exercise 4.8.2",
 )
 def ville(t: Ball, *, initial: float = 1.0) -> Ball:
     """E[M_0] / t for a supermartingale M that is never negative, over all of time.
@@ -181,7 +181,7 @@ def bousquet(t: Ball, *, n: int, variance: float, expectation: float, largest: f
 
 @inequality(
     "P(max_{s<=T} W_s - W_0 >= t)",
-    source="Bachelier 1901; Morters and Peres, Brownian Motion (2010), Theorem 2.21",
+    source="Bachelier 1901; Mörters and Peres, Brownian Motion (2010), Theorem 2.21",
 )
 def reflection(t: Ball, *, variance: float) -> Ball:
     """2 P(W_T - W_0 >= t) = erfc(t / sqrt(2 sigma^2 T)) for Brownian motion without drift: equality.
@@ -199,4 +199,4 @@ def _tail(tail: Tail, t: Ball) -> Ball:
 
 
 def _list(value: Each, n: int) -> list[float]:
-    return list(value) if hasattr(value, "__len__") else [value] * n
+    return list(value) if isinstance(value, Iterable) else [value] * n
