@@ -14,6 +14,7 @@ import torch
 from scipy import stats
 from scipy.integrate import quad
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.errors import InputError
 from sojourn.multilevel import antithetic, expectation
@@ -67,7 +68,7 @@ CIR_SQUARE = CIR_MEAN**2 + 0.06 * 0.09 / 2 * (math.exp(-2) - math.exp(-4)) + 0.0
 )
 def test_the_interval_holds_the_closed_form(f, process, truth, tolerance, scheme):
     found = expectation(f, process, 1.0, tolerance=tolerance, confidence=SURE, scheme=scheme, seed=1)
-    assert found.interval[0] <= truth <= found.interval[1]
+    assert truth in found
     assert found.half_width <= tolerance
 
 
@@ -77,7 +78,7 @@ def test_the_interval_holds_the_closed_form(f, process, truth, tolerance, scheme
 )
 def test_intervals_cover_as_often_as_they_say(f, process, truth, tolerance):
     found = [expectation(f, process, 1.0, tolerance=tolerance, seed=seed) for seed in range(200)]
-    hits = sum(e.interval[0] <= truth <= e.interval[1] for e in found)
+    hits = sum(truth in e for e in found)
     assert hits >= stats.binom.ppf(1e-6, 200, 0.95)
     assert 0.6 < np.mean([e.half_width for e in found]) / tolerance <= 1
 
@@ -111,7 +112,7 @@ def test_a_call_under_heston_costs_what_fourier_inversion_says():
     )(mu=0.05, kappa=2.0, theta=0.04, sigma=0.3)
     found = expectation(CALL, heston, 1.0, tolerance=0.15, confidence=SURE, seed=3)
     assert found.scheme == "milstein-truncated"
-    assert found.interval[0] <= heston_call(2.0, 0.04, 0.3, -0.5, 0.04, 0.05, 100.0, 100.0) <= found.interval[1]
+    assert heston_call(2.0, 0.04, 0.3, -0.5, 0.04, 0.05, 100.0, 100.0) in found
 
 
 def ladder_of(process, scheme, f, depth, paths):
@@ -226,9 +227,10 @@ def test_the_bernstein_half_width_holds_the_mean(law):
 
 def test_bounds_turn_the_limit_theorem_into_an_inequality():
     found = expectation(S > 150, GBM, 1.0, tolerance=0.02, bounds=(0, 1))
-    assert "probability of at least 0.95" in found.guarantee
+    assert "probability of at least 0.95" in found.statement
+    assert found.guarantee == "asymptotic"  # the bias is no inequality's
     assert found.half_width <= 0.02
-    assert found.interval[0] <= stats.norm.cdf(-1.877326) <= found.interval[1]
+    assert stats.norm.cdf(-1.877326) in found
     assert found.cost > 2 * expectation(S > 150, GBM, 1.0, tolerance=0.02).cost
 
 
@@ -257,7 +259,7 @@ def test_steps_at_which_the_scheme_is_unstable_are_left_out():
     stiff = OU(kappa=60.0)
     found = expectation(x, stiff, 1.0, tolerance=0.01, confidence=SURE)
     assert found.levels[0].dt <= 2 / 60
-    assert found.interval[0] <= 1 <= found.interval[1]
+    assert 1 in found
     assert any("tried and left" in limit for limit in found.limits)
 
 
@@ -290,7 +292,7 @@ def test_a_process_without_noise_has_no_statistical_error():
     decay = ItoProcess(x, -x, {}, initial=1)
     found = expectation(x, decay, 1.0, tolerance=1e-3)
     assert found.statistical < 1e-12
-    assert found.interval[0] <= math.exp(-1) <= found.interval[1]
+    assert math.exp(-1) in found
 
 
 def test_the_initial_value_may_be_an_expression_in_parameters():
@@ -298,8 +300,20 @@ def test_the_initial_value_may_be_an_expression_in_parameters():
     assert expectation(S, begins, 1.0, tolerance=0.5).value == expectation(S, GBM, 1.0, tolerance=0.5).value
 
 
-def test_it_prints_the_table_and_says_what_holds():
-    text = str(expectation(CALL, GBM, 1.0, tolerance=0.5))
+def test_it_is_an_estimate_whose_interval_is_the_sum_of_its_two_parts():
+    found = expectation(CALL, GBM, 1.0, tolerance=0.5)
+    assert isinstance(found, Estimate)
+    assert found.half_width == pytest.approx(found.statistical + found.bias, rel=1e-12)
+    assert found.observations == sum(row.paths for row in found.levels)
+    assert found.to_dict()["interval"] == [found.low, found.high]
+    assert "\n" not in str(found)
+
+
+def test_it_explains_the_table_and_says_what_holds():
+    found = expectation(CALL, GBM, 1.0, tolerance=0.5)
+    text = found.explain()
+    assert text.startswith(f"{found}: ")
+    assert "Assumes that the differences go on falling" in text
     assert "variance" in text
     assert "extrapolation, not a bound" in " ".join(text.split())
     assert "Not covered: " in text

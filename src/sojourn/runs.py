@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.errors import InputError
 
 
@@ -111,8 +112,9 @@ class Run:
         write_json(self.path / "run.json", self.record)
 
     def result(self, **values: Any) -> None:
-        """Adds named results to run.json."""
-        self.record["results"].update(values)
+        """Adds named results to run.json; of an Estimate its interval, guarantee and limits too."""
+        plain = {name: value.to_dict() if isinstance(value, Estimate) else value for name, value in values.items()}
+        self.record["results"].update(plain)
         self.save()
 
     def folder(self, name: str) -> Path:

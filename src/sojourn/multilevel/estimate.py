@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sojourn.bounds.estimate import Estimate
+
 
 @dataclass(frozen=True)
 class LevelRow:
@@ -24,18 +26,16 @@ class LevelRow:
     cost: float
 
 
-@dataclass(frozen=True)
-class MultilevelEstimate:
-    """E[f(X_T)] with an interval for the error of sampling and of time steps.
+@dataclass(frozen=True, kw_only=True)
+class MultilevelEstimate(Estimate):
+    """E[f(X_T)]: an `Estimate` whose interval is value -+ (statistical + bias), and how it came about.
 
-    Args:
-        value: the estimate.
-        interval: value - half width, value + half width; half width = statistical + bias, at most the tolerance.
-        confidence: of the statistical part.
-        statistical: its half width, a Student quantile times the standard error.
+    The guarantee is "asymptotic" even where the statistical part is an inequality's, because the bias is extrapolated.
+
+    Attributes:
+        statistical: half width for the error of sampling, which has the stated confidence.
         bias: the estimated size of E f(X_T by the finest steps) - E f(X_T).
-        guarantee: what the interval says.
-        limits: what it does not cover.
+        statement: what each of the two parts says, in words.
         checks: what was looked at, and found.
         levels: the rows of the table.
         alpha: fitted weak order and its standard error; None where the differences drown in their noise.
@@ -45,13 +45,9 @@ class MultilevelEstimate:
         seconds: how long it took.
     """
 
-    value: float
-    interval: tuple[float, float]
-    confidence: float
     statistical: float
     bias: float
-    guarantee: str
-    limits: tuple[str, ...]
+    statement: str
     checks: tuple[str, ...]
     levels: tuple[LevelRow, ...]
     alpha: tuple[float, float] | None
@@ -60,15 +56,11 @@ class MultilevelEstimate:
     cost: float
     seconds: float = field(compare=False)
 
-    @property
-    def half_width(self) -> float:
-        """statistical + bias."""
-        return self.statistical + self.bias
-
-    def __str__(self) -> str:
+    def explain(self) -> str:
+        """The estimate, its two parts, the levels, what was checked, and what is not covered."""
+        estimate, *conditions = super().explain().split("\n")
         lines = [
-            f"{self.value:.8g} +/- {self.half_width:.2g}   ({self.statistical:.2g} statistical at "
-            f"{self.confidence:.4g}, {self.bias:.2g} estimated bias)",
+            f"{estimate}: {self.statistical:.2g} statistical, {self.bias:.2g} estimated bias",
             f"{'dt':>12} {'paths':>12} {'mean':>13} {'variance':>11} {'kurtosis':>9} {'cost':>10}",
         ]
         lines += [
@@ -77,4 +69,4 @@ class MultilevelEstimate:
             for row in self.levels
         ]
         lines.append(f"{self.scheme}: {self.cost:.3g} steps of paths in {self.seconds:.2g} s")
-        return "\n".join([*lines, self.guarantee, *self.checks, *(f"Not covered: {limit}" for limit in self.limits)])
+        return "\n".join([*lines, self.statement, *self.checks, *conditions])

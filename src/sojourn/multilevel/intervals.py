@@ -42,6 +42,7 @@ class CentralLimit:
     """
 
     confidence: float
+    name = "Student"
 
     def quantile(self, s: Samples) -> float:
         parts = s.variances / s.paths
@@ -77,6 +78,7 @@ class EmpiricalBernstein:
 
     confidence: float
     range: float
+    name = "empirical Bernstein"
 
     def half_width(self, s: Samples) -> float:
         return float(self._parts(s).sum())

@@ -22,16 +22,19 @@ def report(ladder: Ladder, seconds: float) -> MultilevelEstimate:
     )
     return MultilevelEstimate(
         value=value,
-        interval=(value - statistical - bias, value + statistical + bias),
+        low=value - statistical - bias,
+        high=value + statistical + bias,
         confidence=ladder.interval.confidence,
+        method=f"multilevel Monte Carlo, {ladder.interval.name}",
+        assumes=f"the differences go on falling by 2^-{ladder.order_of_bias():.2g} a level",
+        limits=_limits(ladder),
+        observations=int(ladder.paths().sum()),
         statistical=statistical,
         bias=bias,
-        guarantee=(
+        statement=(
             f"{ladder.interval.sentence(statistical)} the mean at dt={rows[-1].dt:.3g}. "
-            f"That mean is within about {bias:.2g} of E f(X_T) if the differences go on falling by "
-            f"2^-{ladder.order_of_bias():.2g} a level, which is an extrapolation, not a bound."
+            f"That mean is within about {bias:.2g} of E f(X_T), which is an extrapolation, not a bound."
         ),
-        limits=_limits(ladder),
         checks=_checks(ladder),
         levels=rows,
         alpha=ladder.alpha(),
@@ -73,12 +76,12 @@ def _checks(ladder: Ladder) -> tuple[str, ...]:
 
 def _limits(ladder: Ladder) -> tuple[str, ...]:
     out = [
-        "a bias that the last two differences do not show: one that cancels on them, or falls more slowly later.",
-        "events so rare that no path has met them.",
+        "a bias that the last two differences do not show: one that cancels on them, or falls more slowly later",
+        "events so rare that no path has met them",
     ]
     if ladder.start:
         first = ladder.used[0].fine.dt
-        out.append(f"steps above dt={first:.3g}, which were tried and left as not worth their work or not finite.")
+        out.append(f"steps above dt={first:.3g}, which were tried and left as not worth their work or not finite")
     if float(ladder.sample_variances()[0]) == 0.0:
-        out.append("anything else, if f is not a constant: every path gave the same value.")
+        out.append("anything else, if f is not a constant: every path gave the same value")
     return tuple(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.runs import Run
 
 _COLOUR = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
@@ -45,8 +47,22 @@ def _table(title: str, values: dict[str, Any]) -> Table:
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, dict) and {"value", "interval", "guarantee"} <= value.keys():
+        return _one_line(value)
     text = str(value)
     return text if len(text) <= 160 else f"{text[:150]} ... ({len(text)} characters)"
+
+
+def _one_line(stored: dict[str, Any]) -> str:
+    """What `Estimate.to_dict` stored, as the estimate prints itself."""
+    low, high = stored["interval"] or (math.nan, math.nan)
+    ends = {"low": -math.inf if low is None else low, "high": math.inf if high is None else high}
+    words = {
+        name: stored[name]
+        for name in ("guarantee", "method", "confidence", "assumes", "family", "unit")
+        if name in stored
+    }
+    return str(Estimate(math.nan if stored["value"] is None else stored["value"], **ends, **words))
 
 
 def _contents(run: Run) -> dict[str, str]:
