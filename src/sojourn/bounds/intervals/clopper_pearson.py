@@ -41,13 +41,8 @@ def clopper_pearson(
     n, k = checks.count("n", n), checks.count("successes", successes, 0)
     if k > n:
         raise InputError(f"successes={k} is more than n={n} trials")
-    low, high = 0.0, 1.0
-    if k > 0 and side != "upper":
-        low = _last(lambda p: arb(p).beta_lower(k, n - k + 1, True), error, betaincinv(k, n - k + 1, float(error)))
-    if k < n and side != "lower":
-        high = _first(
-            lambda p: (1 - arb(p)).beta_lower(n - k, k + 1, True), error, betainccinv(k + 1, n - k, float(error))
-        )
+    low = 0.0 if side == "upper" else lower_end(k, n, error)
+    high = 1.0 if side == "lower" else upper_end(k, n, error)
     return Estimate(
         k / n,
         low,
@@ -59,6 +54,21 @@ def clopper_pearson(
         observations=n,
         family=family,
     )
+
+
+def lower_end(k: int, n: int, error: Fraction) -> float:
+    """The last float p with P(Bin(n, p) >= k) <= error."""
+    if k == 0:
+        return 0.0
+    return _last(lambda p: arb(p).beta_lower(k, n - k + 1, True), error, betaincinv(k, n - k + 1, float(error)))
+
+
+def upper_end(k: int, n: int, error: Fraction) -> float:
+    """The first float p with P(Bin(n, p) <= k) <= error."""
+    if k == n:
+        return 1.0
+    near = betainccinv(k + 1, n - k, float(error))
+    return _first(lambda p: (1 - arb(p)).beta_lower(n - k, k + 1, True), error, near)
 
 
 def _last(tail: Callable[[float], Ball], error: Fraction, near: float) -> float:
