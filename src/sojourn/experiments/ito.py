@@ -6,7 +6,9 @@ the rule is right, Y_h - f(X_h) goes to zero with the step h as fast as the sche
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ import torch
 from rich.markup import escape
 from scipy import stats
 
+from sojourn.bounds.estimate import Estimate
+from sojourn.bounds.intervals import dvoretzky_kiefer_wolfowitz, normal, student
 from sojourn.calculus import ItoProcess
 from sojourn.calculus.differential import Differential
 from sojourn.calculus.equation import written
@@ -116,9 +120,10 @@ class Ito(Experiment):
             save(figures.paths_and_law(ends, X, self.horizon, law), folder / "paths.png")
             if law is not None:
                 last = ends.dataset[X.state.name].values[:, -1]
-                distance = float(stats.kstest(last, law.frozen().cdf).statistic)
+                distance = distance_from(law.frozen().cdf, last)
                 run.result(law=law.name, distance=distance)
-                words = f"{words[:-1]}; {_distance(distance, len(last))}"
+                chance = ", so chance alone may explain it" if 0 in distance else ""
+                words = f"{words[:-1]}; the law of the simulated paths is {distance} from it{chance}."
         steps = derivation(df)
         write_text(run.path / "derivation.txt", steps + "\n")
         for each in found:
@@ -156,7 +161,7 @@ class Ito(Experiment):
 class Agreement:
     """How far Y_h is from f(X_h): the root mean square, over members, of the largest difference at 16 times.
 
-    The rate is the slope of log error on log h by least squares; its interval is Student's, from 16 batches of members.
+    The rate is the slope of log error on log h by least squares. Intervals are Student's, from 16 batches of members.
     """
 
     scheme: str
@@ -164,8 +169,8 @@ class Agreement:
     predicted: float
     dt: np.ndarray
     error: np.ndarray  # (levels,)
-    rate: float
-    half_width: float  # at confidence 0.95
+    finest: Estimate  # the error at the smallest step
+    rate: Estimate | None  # None where the two agree to rounding
 
     @classmethod
     def of(cls, settings: Ito, system: ItoProcess, f: sp.Expr, scheme: str) -> Agreement:
@@ -180,30 +185,36 @@ class Agreement:
             squares.append([batch.mean() for batch in np.array_split(apart**2, _BATCHES)])
             sizes.append(step.dt)
         dt, squared = np.array(sizes), np.array(squares)
-        exact = bool(squared.max() < 1e-24)
-        slopes = [0.0] * _BATCHES if exact else [_slope(dt, np.sqrt(column)) for column in squared.T]
-        half = stats.t.ppf(0.975, _BATCHES - 1) * np.std(slopes, ddof=1) / _BATCHES**0.5
         error = np.sqrt(squared.mean(axis=1))
-        rate = float("nan") if exact else _slope(dt, error)
-        return cls(
-            scheme, system.states[-1].name, find(scheme).strong_for(system.coefficients()), dt, error, rate, float(half)
-        )
+        batches = f"Student, {_BATCHES} batches of paths"
+        mean = student(squared[0])
+        ends = {name: max(getattr(mean, name), 0.0) ** 0.5 for name in ("value", "low", "high")}
+        finest = replace(mean, **ends, method=batches, observations=settings.ensemble)
+        rate = None
+        if squared.max() >= 1e-24:
+            slopes = [_slope(dt, np.sqrt(column)) for column in squared.T]
+            rate = normal(_slope(dt, error), np.std(slopes, ddof=1) / _BATCHES**0.5, degrees=_BATCHES - 1)
+            limits = ("the bias of fitting a power law at finite h", *rate.limits)
+            rate = replace(rate, method=batches, limits=limits, observations=settings.ensemble)
+        predicted = find(scheme).strong_for(system.coefficients())
+        return cls(scheme, system.states[-1].name, predicted, dt, error, finest, rate)
 
     @property
     def words(self) -> str:
-        if not np.isfinite(self.rate):
+        if self.rate is None:
             return f"[bold]{self.scheme}[/]: f(X) and {self.name} agree to rounding at every step size."
         return (
-            f"[bold]{self.scheme}[/]: f(X) and {self.name} differ by {self.error[0]:.2g} at h = {self.dt[0]:.2g}, "
-            f"and as h^{self.rate:.3f} ± {self.half_width:.3f}; the scheme's strong order is {self.predicted:g}."
+            f"[bold]{self.scheme}[/]: f(X) and {self.name} differ by {escape(str(self.finest))} at "
+            f"h = {self.dt[0]:.2g}, and as h^r, r = {escape(str(self.rate))}; the scheme's strong order is "
+            f"{self.predicted:g}."
         )
 
     def record(self, run: Run, settings: Ito) -> None:
         """The rate among the results, and a line of metrics for every step size."""
         run.result(
             **{
-                f"{self.scheme}_rate": self.rate if np.isfinite(self.rate) else None,
-                f"{self.scheme}_rate_half_width_95": self.half_width,
+                f"{self.scheme}_rate": self.rate,
+                f"{self.scheme}_finest_error": self.finest,
                 f"{self.scheme}_predicted": self.predicted,
             }
         )
@@ -229,11 +240,22 @@ def _last(system: ItoProcess, path: Any) -> np.ndarray:
     return path.dataset[system.states[-1].name].values
 
 
-def _distance(distance: float, n: int) -> str:
-    """Kolmogorov's distance beside what chance allows: P(distance > e) <= 2 exp(-2 n e^2) (Massart 1990)."""
-    allowed = np.sqrt(np.log(2 / 1e-3) / (2 * n))
-    return (
-        f"the paths' distribution is {distance:.2g} from it, and chance alone goes beyond {allowed:.2g} once in 1000."
+def distance_from(cdf: Any, values: np.ndarray) -> Estimate:
+    """Kolmogorov's distance sup |F - cdf| of the law F of the values: that of their empirical F_n, -+ the DKW band.
+
+    sup |F_n - F| <= w with the confidence stated, so sup |F - cdf| is within w of sup |F_n - cdf|.
+    """
+    seen, n = float(stats.kstest(values, cdf).statistic), len(values)
+    w = dvoretzky_kiefer_wolfowitz(n, error=1 - Fraction(0.95))
+    return Estimate(
+        seen,
+        max(math.nextafter(seen - w, -1), 0.0),
+        min(math.nextafter(seen + w, 2), 1.0),
+        guarantee="at this n",
+        method="Dvoretzky-Kiefer-Wolfowitz",
+        assumes="the paths are independent and of one law",
+        limits=("the rounding of the law's distribution function", "what of the distance is the time step's"),
+        observations=n,
     )
 
 

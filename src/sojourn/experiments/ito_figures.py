@@ -21,7 +21,8 @@ def agreement(found: Sequence[Any], function: str) -> Figure:
     """Error against step size for every scheme, with lines of the predicted slopes."""
     figure, axis = new(1, 1, figsize=(6.6, 4.8))
     for (colour, mark), each in zip(_MARKS, found, strict=False):
-        label = f"{each.scheme}: rate {each.rate:.3f} ± {each.half_width:.3f}, predicted {each.predicted:g}"
+        rate = "none" if each.rate is None else f"{each.rate.value:.3f} ± {each.rate.half_width:.3f}"
+        label = f"{each.scheme}: rate {rate}, predicted {each.predicted:g}"
         axis.loglog(each.dt, np.maximum(each.error, 1e-18), mark, color=colour, label=label)
         middle = len(each.dt) // 2
         line = each.error[middle] * (each.dt / each.dt[middle]) ** each.predicted
@@ -31,7 +32,7 @@ def agreement(found: Sequence[Any], function: str) -> Figure:
         ylabel=f"root mean square of max |{found[0].name} - f(X)|",
         title=f"f(X) = {function}: by the derived equation, and from X",
     )
-    axis.legend(frameon=False, title="lines have the predicted slope")
+    axis.legend(frameon=False, title="95% by 16 batches; lines have the predicted slope")
     axis.grid(alpha=0.3, which="both", lw=0.5)
     return figure
 
