@@ -236,6 +236,11 @@ def test_what_cannot_be_proved_is_called_a_sample():
     assert not certificate.exact
     assert 0 < certificate.error_bound <= 1
     assert certificate.statement.startswith("Not proved, sampled")
+    share = certificate.evidence["share of wrong boards"]
+    assert share["interval"] == [0.0, certificate.error_bound]
+    assert "99.9%, Clopper-Pearson, at this n" in certificate.statement
+    printed = float(certificate.statement.split("at most ")[1].split()[0])
+    assert certificate.error_bound <= printed <= 1.01 * certificate.error_bound
 
 
 def test_round_trip_and_recheck(tmp_path):

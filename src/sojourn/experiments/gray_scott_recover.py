@@ -139,8 +139,8 @@ def _numbers(found: RecoveredGrayScott | None, rates: tuple[float, float]) -> di
         return {"refused": 1}
     numbers: dict[str, float] = {"refused": 0}
     for name, true in zip(NAMES, (*rates, 2e-5, 1e-5), strict=True):
-        estimate = getattr(found, name)
-        if estimate.determined:
+        if name in found.determined:
+            estimate = getattr(found, name)
             numbers[f"{name}_error"] = estimate.value / true - 1
             numbers[f"{name}_half"] = (estimate.high - estimate.low) / 2 / true
     return numbers

@@ -38,7 +38,8 @@ class Certificate:
         checked: how many neighbourhoods, windows or boards were looked at; for "compositional" 512 a stage.
         counterexamples: at most eight wrong cases: rows of the neighbourhood, expected and given outcome.
         boundaries: boundaries that the claim covers.
-        error_bound: for "statistical": upper confidence bound on the share of wrong boards under `evidence`'s law.
+        error_bound: for "statistical": upper confidence bound on the share of wrong boards under `evidence`'s law, not
+            on boards that someone chooses; the whole estimate is in `evidence`.
         weights: SHA-256 of the weights, or None where the model has no `digest`.
         statement: all this in a sentence or two.
     """

@@ -19,8 +19,8 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import betainc, betaincinv
 
+from sojourn.bounds.intervals import clopper_pearson
 from sojourn.errors import InputError
 from sojourn.learning.transitions import BOUNDARIES, Boards, Transitions, count_transitions
 from sojourn.processes.life.hensel import CENTRE_OF, CLASS_OF, COUNT_OF
@@ -170,7 +170,7 @@ def identify_rule(
     found = count_transitions(boards, where)
     consistent = not found.contradictions
     exact = noise is None and consistent
-    q, doubt = (0.0, 0.0) if exact else _flip_probability(found, noise, 1 - confidence)
+    q, doubt = (0.0, 0.0) if exact else _flip_probability(found, noise, confidence)
     vote = np.sign(found.counts[:, 1] - found.counts[:, 0])
     rule, assuming = (None, None)
     if consistent or noise is not None:
@@ -198,30 +198,36 @@ def _boundary(given: str | None, recorded: str | None) -> str:
     return boundary
 
 
-def _flip_probability(found: Transitions, noise: Any, allowed: float) -> tuple[float, float]:
+def _flip_probability(found: Transitions, noise: Any, confidence: float) -> tuple[float, float]:
     """The bound q on the probability of a flip, and the probability that the bound fails; q = 1/2 bounds nothing.
 
     Estimated: any prediction of an observation, right or wrong, fails with probability at least the flip
     probability p < 1/2, given all earlier observations. So the misses among N predictions dominate a binomial
-    (N, p), and the Clopper-Pearson upper end for them is above p with the confidence asked for.
+    (N, p), and the Clopper-Pearson upper end for them is above p with the confidence asked for. Half of what may go
+    wrong is the bound's, half the votes'.
     """
     if noise is None or noise == "estimate":
-        doubt = allowed / 2
+        doubt = (1 - confidence) / 2
         if found.misses >= found.trials:
             return 0.5, doubt
-        upper = float(betaincinv(found.misses + 1, found.trials - found.misses, 1 - doubt))
+        upper = clopper_pearson(found.misses, found.trials, confidence=confidence, side="upper", family=2).high
         return min(upper, 0.5), doubt
     minority, total = int(found.counts.min(axis=1).sum()), int(found.counts.sum())
-    implausible = minority > 0 and betainc(minority, total - minority + 1, noise) < allowed
-    return (0.5, 0.0) if implausible else (noise, 0.0)  # more flips than q allows: the model does not hold
+    if minority and clopper_pearson(minority, total, confidence=confidence, side="lower").low > noise:
+        return 0.5, 0.0  # more flips than q allows: the model does not hold
+    return noise, 0.0
 
 
 def _error_probability(counts: np.ndarray, q: float, doubt: float) -> np.ndarray:
-    """Bound on the probability that the majority of any of these entries is wrong, for all entries together."""
+    """Bound on the probability that the majority of any of these entries is wrong, for all entries together.
+
+    The last factor is above what rounding may take away.
+    """
     margin = np.abs(counts[:, 1] - counts[:, 0])
     if q >= 0.5:
         return np.ones(len(counts))
-    return np.minimum(1.0, doubt + len(counts) * (q / (1 - q)) ** margin)
+    bound = doubt + len(counts) * (q / (1 - q)) ** margin
+    return np.minimum(1.0, np.nextafter(bound * (1 + (margin + 8) * 2.0**-51), np.inf))
 
 
 def _claim(counts: np.ndarray, q: float, doubt: float, allowed: float) -> tuple[str | None, Assumption | None]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal, localcontext
+
 import numpy as np
 import torch
-from scipy import stats
 
+from sojourn.bounds.intervals import clopper_pearson
 from sojourn.learning.certificate import Certificate, Model, finite
 from sojourn.noise import Noise
 from sojourn.processes.life.life import Life, advance_cells
 
 
 def certify_sample(model: Model, rule: str, steps: int, *, seed: int = 0, confidence: float = 0.999) -> Certificate:
-    """Random boards of densities 0.05 to 0.7, and boards changed cell by cell towards small margins: no proof."""
+    """Random boards of densities 0.05 to 0.7, and boards changed cell by cell towards small margins: no proof.
+
+    Every density has as many boards, so the number of wrong ones is a sum of unlike Bernoulli variables, of mean n p.
+    At or below k <= n p - 1 it is no more often than a binomial (W. Hoeffding, Annals of Mathematical Statistics 27
+    (1956), 713), so the Clopper-Pearson upper end covers here too, except close to n wrong boards of n, where it is 1.
+    """
     boards, wrong, worst = 0, 0, np.inf
     least: tuple[float, np.ndarray] = (np.inf, np.zeros((1, 1), np.uint8))
     side = 8 + 4 * steps
@@ -29,10 +37,16 @@ def certify_sample(model: Model, rule: str, steps: int, *, seed: int = 0, confid
         if signed[place].min() < least[0]:
             least = (float(signed[place].min()), cells[place])
     hard, tried, worst, found = _search(model, least[1], rule, steps)
-    bound = float(stats.beta.ppf(confidence, wrong + 1, boards - wrong)) if wrong < boards else 1.0
+    share = clopper_pearson(wrong, boards, confidence=confidence, side="upper")
+    share = replace(
+        share,
+        high=share.high if wrong + 1 <= boards * share.high else 1.0,
+        assumes="boards are drawn independently, as many of each density",
+        limits=("boards of other sizes, densities or boundaries", "boards that someone chooses"),
+    )
     text = (
         f"Not proved, sampled: {wrong} of {boards} random torus boards of {side}x{side} cells came out wrong, so at "
-        f"most {bound:.2e} of such boards do (Clopper-Pearson, {confidence:.1%}); of {tried} boards chosen against it "
+        f"most {_upwards(share.high)} of such boards do ({share.words}); of {tried} boards chosen against it "
         + (f"one came out wrong (logit {worst:.3g})." if found else f"none did (least margin {worst:.3g}).")
     )
     return Certificate(
@@ -47,13 +61,20 @@ def certify_sample(model: Model, rule: str, steps: int, *, seed: int = 0, confid
         boundaries=("torus",),
         weights=getattr(model, "digest", None),
         statement=text,
-        error_bound=bound,
+        error_bound=share.high,
         evidence={
             "seed": seed,
             "confidence": confidence,
             "law": f"uniform mixture of 14 densities 0.05 to 0.7, {side}x{side} torus",
+            "share of wrong boards": share.to_dict(),
         },
     )
+
+
+def _upwards(bound: float) -> str:
+    """Three digits that are not below the bound."""
+    with localcontext(rounding=ROUND_CEILING):
+        return f"{Decimal(bound):.2e}"
 
 
 def run(model: Model, boards: torch.Tensor) -> np.ndarray:

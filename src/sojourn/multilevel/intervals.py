@@ -7,10 +7,13 @@ holds for every number of paths.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from scipy import stats
+
+from sojourn.bounds.intervals import maurer_pontil_half_width
 
 PILOT = 1024
 """Paths on a level before anything is known of it."""
@@ -73,7 +76,7 @@ class EmpiricalBernstein:
     and their paths, so it is asked to hold at once for all levels l, for n = 1024 2^j, j = 0, 1, ..., for both signs,
     and for f and its differences: g = ln(8 (l+1)(l+2) (j+1)(j+2) / (1 - confidence)), because sum 1/((l+1)(l+2)) = 1.
 
-    Source: Maurer and Pontil, COLT 2009, theorem 4.
+    Source: Maurer and Pontil, COLT 2009, theorem 4; `bounds.intervals.maurer_pontil_half_width`.
     """
 
     confidence: float
@@ -81,17 +84,17 @@ class EmpiricalBernstein:
     name = "empirical Bernstein"
 
     def half_width(self, s: Samples) -> float:
-        return float(self._parts(s).sum())
+        return math.nextafter(math.fsum(self._part(s, k, s.paths[k]) for k in range(len(s.paths))), math.inf)
 
     def paths_needed(self, s: Samples, half_width: float) -> np.ndarray:
         """Doubles the paths where the half width falls most for the work, until it is small enough."""
-        s = replace(s, paths=s.paths.astype(float))  # more may be needed than 64 bits count
-        while True:
-            now = self._parts(s)
-            if now.sum() <= half_width:
-                return s.paths
-            gain = (now - self._parts(replace(s, paths=2 * s.paths))) / (s.paths * s.works)
-            s.paths[int(gain.argmax())] *= 2
+        paths = s.paths.astype(float)  # more may be needed than 64 bits count
+        now, twice = (np.array([self._part(s, k, n) for k, n in enumerate(more)]) for more in (paths, 2 * paths))
+        while now.sum() > half_width:
+            k = int(((now - twice) / (paths * s.works)).argmax())
+            paths[k] *= 2
+            now[k], twice[k] = twice[k], self._part(s, k, 2 * paths[k])
+        return paths
 
     def sentence(self, half_width: float) -> str:
         return (
@@ -99,9 +102,8 @@ class EmpiricalBernstein:
             f"within {half_width:.2g} of"
         )
 
-    def _parts(self, s: Samples) -> np.ndarray:
-        j = np.round(np.log2(s.paths / PILOT))
-        g = np.log(8 * (s.numbers + 1) * (s.numbers + 2) * (j + 1) * (j + 2) / (1 - self.confidence))
-        ranges = np.full(len(j), 2 * self.range)
-        ranges[0] = self.range
-        return np.sqrt(2 * s.variances * g / s.paths) + 7 * ranges * g / (3 * (s.paths - 1))
+    def _part(self, s: Samples, k: int, paths: float) -> float:
+        level, j = int(s.numbers[k]), round(math.log2(paths / PILOT))
+        error = (1 - Fraction(self.confidence)) / (4 * (level + 1) * (level + 2) * (j + 1) * (j + 2))
+        width = self.range if k == 0 else 2 * self.range
+        return maurer_pontil_half_width(float(s.variances[k]), int(paths), width=width, error=error)

@@ -8,32 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.learning.recover.forward import NAMES
 from sojourn.processes.gray_scott.gray_scott import GrayScott
 
 _SIGNS = {"feed_rate": "F", "kill_rate": "k", "diffusivity_u": "D_u", "diffusivity_v": "D_v"}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with an interval; `determined` is False where the data leave the whole of its size open."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def determined(self) -> bool:
-        return math.isfinite(self.value) and (self.low > 0 or self.low == self.high)
-
-    def __str__(self) -> str:
-        if not self.determined:
-            return "not determined"
-        half = (self.high - self.low) / 2
-        if half == 0:
-            return f"{self.value:.12g}"
-        digits = max(0, math.floor(math.log10(abs(self.value) / half)) + 2) if self.value else 2
-        return f"{self.value:#.{max(digits, 2)}g} +- {half:.2g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +20,7 @@ class RecoveredGrayScott:
     """The parameters of Gray-Scott that frames or a picture show; `print` says it in a few lines.
 
     Attributes:
-        feed_rate, kill_rate, diffusivity_u, diffusivity_v: with intervals.
+        feed_rate, kill_rate, diffusivity_u, diffusivity_v: with asymptotic intervals; see `determined`.
         length_u, length_v, reaction: sqrt(D_u / F), sqrt(D_v / (F + k)) and sqrt(F) / (F + k), the three numbers that a
             picture determines even if its contrast (the unit of v) is not known.
         covariance: (4, 4) of F, k, D_u, D_v; rows of what was not fitted are NaN.
@@ -76,6 +55,11 @@ class RecoveredGrayScott:
     solver: str
 
     @property
+    def determined(self) -> tuple[str, ...]:
+        """The parameters whose size the data tell; the others' intervals begin at 0, or have no value in them."""
+        return tuple(name for name in NAMES if is_determined(getattr(self, name)))
+
+    @property
     def values(self) -> np.ndarray:
         """(4,) F, k, D_u, D_v."""
         return np.array([getattr(self, name).value for name in NAMES])
@@ -85,12 +69,11 @@ class RecoveredGrayScott:
         return replace(like, **{name: getattr(self, name).value for name in NAMES})
 
     def to_dict(self) -> dict[str, Any]:
-        """Values and intervals as plain numbers."""
-        names = (*NAMES, "length_u", "length_v", "reaction")
-        return {n: [getattr(self, n).value, getattr(self, n).low, getattr(self, n).high] for n in names}
+        """Values and intervals as plain numbers and words."""
+        return {n: getattr(self, n).to_dict() for n in (*NAMES, "length_u", "length_v", "reaction")}
 
     def __str__(self) -> str:
-        lines = [f"{_SIGNS[name] + ' ':4}= {getattr(self, name)}" for name in NAMES]
+        lines = [f"{_SIGNS[name] + ' ':4}= {shown(getattr(self, name))}" for name in NAMES]
         return "\n".join([*lines, *self._what_it_is(), *self._warnings()])
 
     def _what_it_is(self) -> list[str]:
@@ -125,7 +108,7 @@ class RecoveredGrayScott:
         if self.unsteadiness is not None and self.kind == "picture of v":
             found.append(
                 "If the contrast is not known, only sqrt(D_u/F), sqrt(D_v/(F+k)) and sqrt(F)/(F+k) are determined: "
-                f"{self.length_u}, {self.length_v}, {self.reaction}."
+                f"{shown(self.length_u)}, {shown(self.length_v)}, {shown(self.reaction)}."
             )
         if self.unsteadiness is None and self.misfit > 1.5 and max(self.residual) > 1e-4:
             found.append(
@@ -135,13 +118,30 @@ class RecoveredGrayScott:
         return found
 
 
-def estimates(theta: np.ndarray, half: np.ndarray) -> list[Estimate]:
-    """Intervals theta +- half; what is NaN or infinite is (NaN, 0, inf)."""
+def is_determined(estimate: Estimate) -> bool:
+    """Whether zero, or every size, is excluded."""
+    return math.isfinite(estimate.value) and (estimate.low > 0 or estimate.low == estimate.high)
+
+
+def shown(estimate: Estimate) -> str:
+    """Value +- half width, in the digits that the half width deserves."""
+    if not is_determined(estimate):
+        return "not determined"
+    half = estimate.half_width
+    if half == 0:
+        return f"{estimate.value:.12g}"
+    digits = max(0, math.floor(math.log10(abs(estimate.value) / half)) + 2) if estimate.value else 2
+    return f"{estimate.value:#.{max(digits, 2)}g} +- {half:.2g}"
+
+
+def estimates(theta: np.ndarray, half: np.ndarray, **words: Any) -> list[Estimate]:
+    """Intervals theta +- half, cut at zero; what is NaN or infinite is (NaN, 0, inf)."""
+    known = np.isfinite(theta) & np.isfinite(half)
     return [
-        Estimate(float(t), max(float(t - h), 0.0), float(t + h))
-        if math.isfinite(t) and math.isfinite(h)
-        else Estimate(math.nan, 0.0, math.inf)
-        for t, h in zip(theta, half, strict=True)
+        Estimate(float(t), max(float(t - h), 0.0), float(t + h), **words)
+        if k
+        else Estimate(math.nan, 0.0, math.inf, **words)
+        for t, h, k in zip(theta, half, known, strict=True)
     ]
 
 

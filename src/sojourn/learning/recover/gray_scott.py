@@ -215,9 +215,19 @@ def _result(frames: Frames, theta, intervals: Intervals, confidence: float, shif
     lost = intervals.lost
     known = np.where(lost, np.nan, theta)
     derived = invariants(known)
+    words = {
+        "confidence": confidence,
+        "method": "maximum likelihood" if rest["kind"] == "frames" else "least squares of a pattern at rest",
+        "assumes": "Gray-Scott's equation made the data, and noise is independent from cell to cell",
+        "limits": (
+            "another equation, boundary or unit of length",
+            *([] if frames.known else ["the discretisation, which the recording does not name"]),
+            "errors of second order in the noise",
+        ),
+    }
     return RecoveredGrayScott(
-        *estimates(known, intervals.half(np.eye(4), theta)),
-        *estimates(derived, intervals.half(invariant_gradient(np.where(lost, 1.0, theta)), derived)),
+        *estimates(known, intervals.half(np.eye(4), theta), **words),
+        *estimates(derived, intervals.half(invariant_gradient(np.where(lost, 1.0, theta)), derived), **words),
         covariance=np.where(lost | lost[:, None], np.nan, intervals.noise),
         confidence=confidence,
         condition=intervals.condition,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -16,6 +15,7 @@ import torch
 import xarray as xr
 from scipy.stats import norm
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.calculus import ItoProcess
 from sojourn.errors import InputError
 from sojourn.learning.sde.likelihoods import Kind, Likelihood, gaussian, likelihood
@@ -27,17 +27,6 @@ from sojourn.trajectory import Trajectory
 
 _REFINED = 0.01  # change of the log-likelihood under a finer solution of the moments: a tenth of a standard error
 _MOST_SUBSTEPS = 128
-
-
-class Estimate(NamedTuple):
-    """A number and its interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +57,7 @@ class FittedSDE:
     def __str__(self) -> str:
         lines = [f"{name} = {estimate}" for name, estimate in self.estimates.items()]
         law = self.likelihood
-        lines.append(f"{100 * self.confidence:g}% intervals from {self.transitions} transitions; density: {law.law}.")
+        lines.append(f"Each interval by itself, from {self.transitions} transitions; density: {law.law}.")
         if law.bias:
             lines.append(
                 f"The density is an approximation; with frames h <= {self.span:.3g} apart it brings a bias of "
@@ -120,16 +109,22 @@ def fit_sde(
         covariance = covariance @ (scores.T @ scores) @ covariance
     half = float(norm.ppf(0.5 + confidence / 2)) * torch.sqrt(torch.diagonal(covariance))
     ends = torch.stack([space.numbers(theta), space.numbers(theta - half), space.numbers(theta + half)], 1).tolist()
+    span = float(data.h.max())
+    words = {
+        "confidence": float(confidence),
+        "method": "maximum likelihood" if law.kind == "exact" else "quasi-maximum likelihood",
+        "assumes": "the paths are independent and solve the equation, and are seen without error",
+        "limits": (f"the density's bias of {law.bias}, with frames h <= {span:.3g} apart",) if law.bias else (),
+        "observations": len(data),
+    }
     estimates = {
-        symbol.name: Estimate(value, min(low, high), max(low, high))
+        symbol.name: Estimate(value, min(low, high), max(low, high), **words)
         for symbol, (value, low, high) in zip(space.symbols, ends, strict=True)
     }
     with torch.no_grad():
         best = float(law.log_density(space.tensors(theta), data).sum())
     fitted = process(**{name: estimate.value for name, estimate in estimates.items()})
-    return FittedSDE(
-        fitted, estimates, covariance.numpy(), best, law, len(data), float(data.h.max()), float(confidence)
-    )
+    return FittedSDE(fitted, estimates, covariance.numpy(), best, law, len(data), span, float(confidence))
 
 
 def _mirrored(sde: Coefficients, space: _Space, theta: torch.Tensor) -> torch.Tensor:

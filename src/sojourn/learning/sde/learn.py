@@ -58,11 +58,11 @@ class LearnedSDE:
         return self._every(x)[1].mean(0)
 
     def drift_interval(self, x: torch.Tensor, confidence: float = 0.95) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ends of the pointwise interval of a(x): mean -+ t std over the bootstrap, Student's t."""
+        """Ends of the pointwise, asymptotic interval of a(x): mean -+ t std over the bootstrap, Student's t."""
         return _interval(self._every(x)[0], confidence)
 
     def diffusion_interval(self, x: torch.Tensor, confidence: float = 0.95) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ends of the pointwise interval of B(x), entry by entry."""
+        """Ends of the pointwise, asymptotic interval of B(x), entry by entry."""
         return _interval(self._every(x)[1], confidence)
 
     def discretise(self, dt: float, scheme: str = "euler", *, start: Any = None, **options: Any) -> SDE:
@@ -84,7 +84,7 @@ class LearnedSDE:
         return (
             f"Drift and diffusion of {', '.join(self.names)} from {self.transitions} transitions, seen for {places}.\n"
             f"The density is normal, with moments right through h^2; with frames h = {self.span:.3g} apart it brings a "
-            f"bias of O(h^2), which the intervals do not contain."
+            f"bias of O(h^2), which the intervals do not contain. They are asymptotic, and for one place at a time."
         )
 
     def _every(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
