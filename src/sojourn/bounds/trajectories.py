@@ -210,9 +210,7 @@ def _quantity(paths: Paths) -> xr.DataArray:
     if not isinstance(data, xr.DataArray):
         values = np.asarray(data)
         if values.ndim < 2:
-            raise InputError(
-                f"the paths have shape {values.shape}; give an array (ensemble, time), of one path by paths[None]"
-            )
+            raise InputError(f"the paths have shape {values.shape}; give (ensemble, time), one path as paths[None]")
         data = xr.DataArray(values, dims=("ensemble", "time", *(f"axis_{k}" for k in range(2, values.ndim))))
     if not {"ensemble", "time"} <= set(data.dims) or not data.size:
         raise InputError(f"the paths have sizes {dict(data.sizes)}; needed are the axes ensemble and time, not empty")
