@@ -40,8 +40,8 @@ def crossing(x: np.ndarray, weights: np.ndarray, level: float) -> tuple[float, f
         return theta
 
     with np.errstate(over="ignore", under="ignore"):
-        width = 1 / float(weights.max())
-        low, high = beyond(float(x.min()), width, 1), beyond(float(x.max()), width, -1)
+        width, middle = 1 / float(weights.max()), float(np.median(x))
+        low, high = beyond(middle, width, 1), beyond(middle, width, -1)
         if math.isinf(low) or math.isinf(high):
             return low, high
         least = max(2.0**-40 / float(weights.sum()), 1e-300)  # a step that changes the sum by 2⁻⁴⁰ at most
