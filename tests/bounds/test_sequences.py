@@ -254,6 +254,7 @@ def test_catoni_bears_what_moves_the_mean_out_of_sight():
         (lambda: EmpiricalBernstein(range=(0, 1), confidence=1.0), "confidence=1.0 is not in"),
         (lambda: Hoeffding(range=(0, 1)).update([-0.1]), "observation 0 is -0.1, outside range"),
         (lambda: Catoni(variance=0), "variance=0 is not positive"),
+        (lambda: Catoni(variance=1e-320), "is below 1e-290; give the observations in a smaller unit"),
         (lambda: Catoni(variance=1).update([1.0, math.nan]), "observation 1 is nan"),
         (lambda: Catoni(variance=1, side="up"), "side='up' is not one of both, lower, upper"),
     ],

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
-from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.influence import crossing
+from sojourn.bounds.influence import checked_variance, crossing
 from sojourn.bounds.intervals.clopper_pearson import lower_end
 from sojourn.bounds.intervals.sides import checked, ends, some, sum_of
 from sojourn.bounds.rounding import Ball, above, ball, below
@@ -39,7 +38,7 @@ def catoni(values: Any, *, variance: float, confidence: float = 0.95, side: Side
     Source: O. Catoni, Ann. Inst. Henri Poincaré Probab. Stat. 48 (2012), 1148, arXiv 1009.2048, proposition 2.4.
     """
     error = checked(confidence, side, family)
-    checks.positive("variance", variance)
+    checked_variance(variance)
     x = some(values)
     n, log = x.size, -math.log(float(error))
     value, low, high = float(sum_of(x).mid()) / n, -math.inf, math.inf
@@ -75,7 +74,7 @@ def median_of_means(
     derived above.
     """
     error = checked(confidence, side, family)
-    checks.positive("variance", variance)
+    checked_variance(variance)
     x = some(values)
     n = x.size
     k = _blocks(n, error)

@@ -6,9 +6,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.optimize import root_scalar
+
+from sojourn.bounds import checks
+from sojourn.errors import InputError
+
+
+def checked_variance(value: Any) -> float:
+    """A bound for the variance, not so small that one over it overflows."""
+    if checks.positive("variance", value) < 1e-290:
+        raise InputError(f"variance={value:g} is below 1e-290; give the observations in a smaller unit")
+    return float(value)
 
 
 def crossing(x: np.ndarray, weights: np.ndarray, level: float) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from flint import arb
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.influence import crossing
+from sojourn.bounds.influence import checked_variance, crossing
 from sojourn.bounds.intervals.sides import ends
 from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sequences.running import sum_of
@@ -51,7 +51,7 @@ class Catoni(ConfidenceSequence):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.positive("variance", self.variance)
+        self.variance = checked_variance(self.variance)
         self._log = above(lambda: -ball(self.error).log())
         self._sums, self._slopes, self._totals = np.zeros((_POINTS, 3)), np.zeros(_POINTS), np.zeros(2)
 
@@ -92,11 +92,11 @@ class Catoni(ConfidenceSequence):
         )
 
     def _take(self, x: np.ndarray, seen: int) -> None:
-        influence(x, seen, self._log, float(self.variance), self._points, self._sums, self._slopes, self._totals)
+        influence(x, seen, self._log, self.variance, self._points, self._sums, self._slopes, self._totals)
 
     def _weights(self) -> np.ndarray:
         steps = range(1, self._first.size + 1)
-        return np.array([influence_weight(float(t), self._log, float(self.variance)) for t in steps])
+        return np.array([influence_weight(float(t), self._log, self.variance) for t in steps])
 
     def _ends_of_first(self) -> tuple[float, float]:
         """The interval after the first observations, from themselves."""

@@ -32,7 +32,7 @@ class NormalMixture(ConfidenceSequence):
         confidence, side, family: as in `ConfidenceSequence`.
 
     Source: H. Robbins, Ann. Math. Statist. 41 (1970), 1397; S. R. Howard, A. Ramdas, J. McAuliffe and J. Sekhon,
-    Ann. Statist. 49 (2021), 1055, arXiv 1810.08240 (two-sided normal mixture). The boundary for one end is derived here.
+    Ann. Statist. 49 (2021), 1055, arXiv 1810.08240 (two-sided normal mixture). That for one end is derived here.
     """
 
     range: tuple[float, float] | None = None
