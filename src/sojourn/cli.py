@@ -1,4 +1,4 @@
-"""The command line: `sojourn list | run | resume | show | simulate | ito | doctor`.
+"""The command line: `sojourn list | run | resume | show | simulate | ito | bound | doctor`.
 
 Help and start-up import nothing heavy; each command imports what it needs. Bad input is one line and exit code 2.
 """
@@ -10,6 +10,7 @@ import io
 import itertools
 import os
 import re
+import shlex
 import sys
 from dataclasses import fields, make_dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _HELP = """\
   [cyan]show[/] RUN                  a readable summary of a run
   [cyan]simulate[/] PROCESS [...]    simulate one process and keep its trajectory
   [cyan]ito[/] EQUATION [--of F]     the Ito calculus of "dX = mu*X*dt + sigma*X*dW", or the derivation of dF
+  [cyan]bound[/] [OPTIONS]           tail inequalities for means and sums, the tightest first
   [cyan]doctor[/]                    what is installed, which device, threads and fonts
 
   --debug                   show the whole traceback of an error
@@ -64,6 +66,7 @@ def _dispatch(arguments: list[str]) -> None:
         "show": _show,
         "simulate": _simulate,
         "ito": _ito,
+        "bound": _bound,
         "doctor": _doctor,
     }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -202,6 +205,50 @@ def _ito(arguments: list[str]) -> None:
         print(source(result, kind))
     else:
         _print(glance(process) if result is process else derivation(result))
+
+
+_BOUND_HELP = """\
+[bold]sojourn bound[/] --mean 0.5 --range 0 1 --n 1000 --deviation 0.05   the bounds on P(S/n - E X >= 0.05),
+  S = X_1 + ... + X_n, from the tightest; with what each of them uses, and what no bound can be below
+
+ What is asked
+  [cyan]--deviation[/] D      bounds on the probability of being off by D or more
+  [cyan]--probability[/] P    deviations that are reached with probability P at most
+  [cyan]--accuracy[/] D --probability P   numbers of terms n for which the mean is off by D with probability P at most
+  [cyan]--side[/] SIDE        upper (above its expectation; the default), lower or both
+  [cyan]--of[/] WHAT          mean (the default) or sum
+  [cyan]--maximal[/]          the largest deviation among S_1, ..., S_n
+
+ What is known of each term X
+  [cyan]--n[/] N              number of terms, by default 1
+  [cyan]--mean[/] M           E X
+  [cyan]--range[/] A B        A <= X <= B
+  [cyan]--variance[/] V       Var X <= V
+  [cyan]--third-moment[/] R   E |X - E X|^3; then V is the variance itself, not only a bound for it
+  [cyan]--largest[/] L        X - E X <= L
+  [cyan]--increment[/] C      |X - E X| <= C
+  [cyan]--sub-gaussian[/] V   E exp(u (X - E X)) <= exp(u^2 V / 2) for every u
+  [cyan]--dependence[/] KIND  iid (the default), independent, martingale, uncorrelated or any
+  [cyan]--unimodal[/]         the law of S has one mode
+
+  [cyan]--picture[/] FILE.png all bounds against the deviation
+"""
+
+
+def _bound(arguments: list[str]) -> None:
+    if not arguments or {"-h", "--help"} & set(arguments):
+        return _print(_BOUND_HELP)
+    from rich.markup import escape
+
+    from sojourn.view.bound import Question, table
+
+    question = _parse(Question, arguments, "sojourn bound")
+    best = question.answer()
+    _print(table(best))
+    if picture := question.draw(best):
+        _print(f"[dim]{escape(str(picture))}[/]")
+    elif question.accuracy is None and best.rows:
+        _print(f"[dim]A picture of them all: sojourn bound {escape(shlex.join(arguments))} --picture bound.png[/]")
 
 
 def _doctor(arguments: list[str]) -> None:

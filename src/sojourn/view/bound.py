@@ -1,0 +1,184 @@
+"""Tail bounds as a person wants to read them: the answer to a question in the terminal, and a picture of all bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sojourn.bounds.assumptions import Assumptions
+from sojourn.bounds.best import (
+    BestBound,
+    Of,
+    best_bound,
+    best_deviation,
+    best_sample_size,
+    event,
+    given,
+    least_possible,
+    shown,
+)
+from sojourn.bounds.candidates import Side
+from sojourn.bounds.inequality import Dependence
+from sojourn.errors import InputError
+from sojourn.experiments.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, new, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of `sojourn bound`: the assumptions, and one of deviation, probability, or accuracy with both."""
+
+    n: int | None = None
+    mean: float | None = None
+    range: tuple[float, float] | None = None
+    variance: float | None = None
+    third_moment: float | None = None
+    largest: float | None = None
+    increment: float | None = None
+    sub_gaussian: float | None = None
+    dependence: Dependence = "iid"
+    unimodal: bool = False
+    deviation: float | None = None
+    probability: float | None = None
+    accuracy: float | None = None
+    of: Of = "mean"
+    side: Side = "upper"
+    maximal: bool = False
+    picture: Path | None = None
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is known of the terms."""
+        return Assumptions(
+            n=1 if self.n is None else self.n,
+            mean=self.mean,
+            range=self.range,
+            variance=self.variance,
+            third_moment=self.third_moment,
+            largest=self.largest,
+            increment=self.increment,
+            sub_gaussian=self.sub_gaussian,
+            dependence=self.dependence,
+            unimodal=self.unimodal,
+        )
+
+    def answer(self) -> BestBound:
+        """Bounds for a deviation, deviations for a probability, or numbers of terms for an accuracy.
+
+        Raises:
+            InputError: none of these was asked, or more than one; the picture is not a PNG file.
+        """
+        if self.picture is not None and self.picture.suffix.lower() != ".png":
+            raise InputError(f"--picture {self.picture} is not a PNG file; give a name that ends in .png")
+        if self.picture is not None and (self.accuracy is not None or self.deviation == 0):
+            raise InputError("--picture shows bounds against the deviation; give --n and a --deviation above zero")
+        if self.accuracy is not None and self.probability is not None and self.deviation is None:
+            if self.n is not None or self.of == "sum":
+                raise InputError("with --accuracy the number of terms is found, for their mean; leave out --n and --of")
+            return best_sample_size(
+                self.assumptions, self.accuracy, self.probability, side=self.side, maximal=self.maximal
+            )
+        asked = [value for value in (self.deviation, self.probability, self.accuracy) if value is not None]
+        if len(asked) != 1 or self.accuracy is not None:
+            raise InputError(
+                "give --deviation (to bound its probability), --probability (to find the deviation), "
+                "or --accuracy with --probability (to find n)"
+            )
+        if self.deviation is not None:
+            return best_bound(self.assumptions, self.deviation, of=self.of, side=self.side, maximal=self.maximal)
+        return best_deviation(self.assumptions, asked[0], of=self.of, side=self.side, maximal=self.maximal)
+
+    def draw(self, best: BestBound) -> Path | None:
+        """The picture that was asked for, to twice the deviation in question; None where none was."""
+        if self.picture is None:
+            return None
+        furthest = 2 * (best.best.value if self.deviation is None else self.deviation)
+        deviations = [furthest * k / 80 for k in range(1, 81)]
+        save(figure(self.assumptions, deviations, of=self.of, side=self.side, maximal=self.maximal), self.picture)
+        return self.picture
+
+
+def table(best: BestBound) -> RenderableType:
+    """All bounds from the tightest, what none can be below, and why others were left out."""
+    parts: list[RenderableType] = [Text(best.question, style="bold")]
+    rows = Table(box=None, padding=(0, 3, 0, 1), header_style="cyan")
+    for heading in ("bound", "inequality", "uses", "source"):
+        rows.add_column(heading, overflow="fold", no_wrap=heading in ("bound", "inequality"))
+    for place, row in enumerate(best.rows):
+        style = "bold" if place == 0 else ""
+        rows.add_row(Text(shown(row.value), style), Text(row.name, style), row.uses, Text(row.source, "dim"))
+    parts.append(rows if best.rows else Text(" no inequality applies; give more of what is known, such as --range"))
+    if least := least_possible(best):
+        parts.append(Text(least[0].upper() + least[1:]))
+    if best.left_out:
+        parts.append(Text("Left out", style="dim"))
+        reasons: dict[str, list[str]] = {}
+        for name, why in best.left_out.items():
+            reasons.setdefault(why, []).append(name)
+        grid = Table.grid(padding=(0, 3, 0, 0))
+        for why, names in reasons.items():
+            grid.add_row(Text(why, "dim"), Text(", ".join(names), "dim"))
+        parts.append(Padding(grid, (0, 0, 0, 1)))
+    return Group(*parts)
+
+
+def figure(
+    assumptions: Assumptions,
+    deviations: Sequence[float],
+    *,
+    of: Of = "mean",
+    side: Side = "upper",
+    maximal: bool = False,
+) -> Figure:
+    """Each bound against the deviation, above the grey of what no bound can reach; probabilities on a log axis.
+
+    Args:
+        assumptions: on the terms.
+        deviations: where the bounds are evaluated, in increasing order.
+        of, side, maximal: as in `best_bound`.
+    """
+    answers = [best_bound(assumptions, d, of=of, side=side, maximal=maximal) for d in deviations]
+    curves: dict[str, list[float]] = {}
+    for k, best in enumerate(answers):
+        for row in best.rows:
+            curves.setdefault(row.name, [float("nan")] * len(answers))[k] = row.value or float("nan")
+    least = [best.at_least.value if best.at_least else 0.0 for best in answers]
+    picture, axes = new(1, 1, figsize=(8, 4.5))
+    names = sorted(curves, key=lambda name: _height(curves[name]), reverse=True)
+    for place, name in enumerate(names):
+        axes.plot(deviations, curves[name], label=name.replace("_", " "), lw=1.8, **_LOOKS[place % len(_LOOKS)])
+    seen = [value for value in [*least, *(v for curve in curves.values() for v in curve)] if value > 0]
+    floor = max(min(seen, default=1e-3), 1e-30) / 2
+    if any(least):
+        axes.plot(deviations, [value or float("nan") for value in least], color="black", lw=2.2, label="attained")
+        axes.fill_between(deviations, floor, [max(value, floor) for value in least], color="0.9", lw=0)
+        axes.text(0.02, 0.03, "no bound can be here", transform=axes.transAxes, fontsize=9, color="0.35")
+    axes.set(yscale="log", ylim=(floor, 2), xlim=(deviations[0], deviations[-1]))
+    axes.set_ylabel(event("d", of=of, side=side, maximal=maximal and assumptions.n > 1) + ", at most")
+    axes.set_xlabel(f"deviation d of the {of}")
+    axes.set_title(given(assumptions), fontsize=10, loc="left")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    picture.legend(loc="outside right center", frameon=False, fontsize=9)
+    return picture
+
+
+_LOOKS = [  # neighbours differ in colour and in dashes, so that curves on top of each other are both seen
+    {"color": color, "linestyle": ("-", (0, (5, 2)), (0, (1, 1.2)))[(place + turn) % 3]}
+    for turn in range(3)
+    for place, color in enumerate((BLUE, ORANGE, GREEN, PINK, SKY, AMBER))
+]
+
+
+def _height(curve: list[float]) -> float:
+    """The curve at its right end, if it is not zero there: curves in the legend stand as they end in the picture."""
+    return next((value for value in reversed(curve) if value > 0), 0.0)
