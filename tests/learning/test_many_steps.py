@@ -88,7 +88,12 @@ def test_the_experiment_resumes_to_the_same_results(tmp_path, monkeypatch):
     experiment = SpringerKenyon(networks=3, steps=(1, 2), widths=(1,), seed=1)
     whole, broken = (Run.create("springer-kenyon", experiment.settings(), tmp_path / n) for n in ("whole", "broken"))
     lines = experiment.run(whole)
-    assert any("3 of 3 (100.0%)" in line for line in lines)
+    text = "\n".join(lines)
+    assert "3 of 3: 100.0% [29.2, 100.0]" in text  # (0.05 / 2)^(1/3)
+    assert "95%, Clopper-Pearson, at this n, each by itself" in text
+    cell = whole.record["results"]["cells"][0]
+    assert cell["exact_rate"]["interval"] == [pytest.approx(0.025 ** (1 / 3)), 1.0]
+    assert cell["exact_rate"]["limits"] == ["other training boards, which all networks share"]
     save, saved = LifeNetwork.save, []
 
     def trip(network, path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
+from sojourn.bounds.intervals import clopper_pearson
 from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments import life_figures as figures
@@ -83,6 +84,7 @@ class LearnLife(Experiment):
         run.result(
             networks=self.networks,
             exact=exact,
+            exact_rate=clopper_pearson(exact, self.networks),
             kind=certificate.kind,
             margin=certificate.margin,
             rounding=certificate.rounding,
@@ -139,8 +141,10 @@ class LearnLife(Experiment):
         size, data = network.parameter_count, f"{cells:,} cells and their successors"
         learned = f"[bold]{exact} of {self.networks}[/] networks of {size} parameters learned {self.rule} from {data}"
         hint = f"No network of {self.networks} ({size} parameters) learned {self.rule} from {data}; wider ones may: "
+        rate = escape(str(clopper_pearson(exact, self.networks)))
         return [
-            f"{learned}, and {'was' if exact == 1 else 'were'} proved exact."
+            f"{learned}, and {'was' if exact == 1 else 'were'} proved exact. The share of all first weights that these "
+            f"boards bring there: {rate}."
             if exact
             else f"{hint}try --width {self.width + 2}.",
             f"The best: {certificate.statement}",

@@ -6,13 +6,16 @@ Published: Springer and Kenyon, "It's Hard for Neural Networks to Learn the Game
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from sojourn.bounds.estimate import Estimate
+from sojourn.bounds.intervals import clopper_pearson
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
 from sojourn.experiments.figures import BLUE, ORANGE, new, save
@@ -116,10 +119,27 @@ class SpringerKenyon(Experiment):
     def _cell(self, n: int, m: int, margins: list[float], **counts: float) -> dict[str, Any]:
         parameters = LifeNetwork(n, m).parameter_count
         least = min(margins) if margins else None
-        return {"n": n, "m": m, "parameters": parameters, "networks": self.networks, "least_margin": least, **counts}
+        rates = {
+            f"{how}_rate": rate(counts[how], self.networks).to_dict() for how in ("exact", "plain") if how in counts
+        }
+        found = {"n": n, "m": m, "parameters": parameters, "networks": self.networks, "least_margin": least}
+        return {**found, **counts, **rates}
 
 
 _RULE = "B3/S23"
+
+
+def rate(exact: int, networks: int) -> Estimate:
+    """The probability that a network, from the first weights that chance gives it, is proved exact at the end."""
+    limits = ("other training boards, which all networks share",)
+    assumes = "first weights and shakes are drawn independently for each network"
+    return replace(clopper_pearson(exact, networks), assumes=assumes, limits=limits)
+
+
+def percent(share: Estimate) -> str:
+    """Such as 4.7% [0.9, 13.1], the ends outward."""
+    low, high = math.floor(1000 * share.low) / 10, math.ceil(1000 * share.high) / 10
+    return f"{100 * share.value:.1f}% [{low:.1f}, {high:.1f}]"
 
 
 def table(cells: list[dict[str, Any]]) -> Table:
@@ -128,8 +148,8 @@ def table(cells: list[dict[str, Any]]) -> Table:
     for name in ("n", "m", "parameters", "published", "plain", "recipe", "margin"):
         layout.add_column(name, justify="left" if name == "published" else "right")
     for cell in cells:
-        plain = f"{100 * cell['plain'] / cell['networks']:.1f}%" if "plain" in cell else "-"
-        ours = f"{cell['exact']} of {cell['networks']} ({100 * cell['exact'] / cell['networks']:.1f}%)"
+        plain = percent(rate(cell["plain"], cell["networks"])) if "plain" in cell else "-"
+        ours = f"{cell['exact']} of {cell['networks']}: {percent(rate(cell['exact'], cell['networks']))}"
         least = "-" if cell["least_margin"] is None else f"{cell['least_margin']:.2f}"
         published = _PUBLISHED.get((cell["n"], cell["m"]), "-")
         layout.add_row(str(cell["n"]), str(cell["m"]), str(cell["parameters"]), published, plain, ours, least)
@@ -142,19 +162,24 @@ def _lines(cells: list[dict[str, Any]]) -> list[str]:
     console = Console(width=110, file=io.StringIO())
     with console.capture() as capture:
         console.print(table(cells))
-    return [line.rstrip() for line in capture.get().splitlines()]
+    some = rate(cells[0]["exact"], cells[0]["networks"])
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    return [*lines, f"In brackets: {some.words}, each by itself. Not covered: {', '.join(some.limits)}."]
 
 
 def _figure(cells: list[dict[str, Any]]) -> Figure:
     """Share of networks proved exact against n, with what was published."""
     figure, axis = new(1, 1, figsize=(7.0, 4.0))
     minimal = [cell for cell in cells if cell["m"] == 1]
-    axis.plot(
+    rates = [rate(cell["exact"], cell["networks"]) for cell in minimal]
+    axis.errorbar(
         [cell["n"] for cell in minimal],
-        [100 * cell["exact"] / cell["networks"] for cell in minimal],
-        "o-",
+        [100 * r.value for r in rates],
+        [[100 * (r.value - r.low) for r in rates], [100 * (r.high - r.value) for r in rates]],
+        fmt="o-",
         color=BLUE,
-        label="the recipes here, m = 1",
+        capsize=3,
+        label="the recipes here, m = 1 (95%)",
         zorder=3,
     )
     axis.bar([3, 4, 5], 50, width=0.9, color="0.9", label="published: below half, whatever m up to 24")
