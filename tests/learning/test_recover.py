@@ -7,6 +7,7 @@ import xarray as xr
 from scipy.stats import binom
 
 import sojourn as sj
+from sojourn.bounds.intervals import clopper_pearson
 from sojourn.errors import InputError
 from sojourn.experiments.gray_scott_recover import RecoverGrayScott
 from sojourn.learning.recover import forward as forward_module
@@ -172,6 +173,8 @@ def test_what_leaves_no_trace_is_not_determined():
     np.testing.assert_allclose([found.feed_rate.value, found.diffusivity_u.value], [p.feed_rate, 2e-5], rtol=1e-7)
     assert not {"kill_rate", "diffusivity_v"} & set(found.determined)
     assert "k   = not determined" in str(found)
+    assert (found.feed_rate.guarantee, found.feed_rate.confidence) == ("asymptotic", 0.95)
+    assert found.to_dict()["kill_rate"]["interval"] == [0.0, None]
 
 
 def test_uniform_frames_tell_the_rates_and_not_the_diffusivities():
@@ -250,9 +253,14 @@ def test_the_experiment_goes_on_where_it_was_cut(tmp_path):
     """A run that lost its last fits makes the same table as one that did not."""
     experiment = RecoverGrayScott(patterns=("maze",), pictures=("maze",), noises=(0.003,), seeds=2, side=32, rest=8000)
     run = Run.create("gray-scott-recover", experiment.settings(), tmp_path / "run")
-    experiment.run(run)
+    lines = experiment.run(run)
     cases = run.record["results"]["cases"]
     assert [case["fits"] for case in cases] == [2, 2, 2]
+    share = run.record["results"]["coverage"]["frames, feed_rate"]
+    held = cases[0]["feed_rate"]["held"]
+    assert share["value"] == held / 2
+    assert share["interval"] == [clopper_pearson(held, 2).low, clopper_pearson(held, 2).high]
+    assert any("95%, Clopper-Pearson, at this n, each by itself" in line for line in lines)
     for stage in ("frames maze 0.003", "v alone maze 0.003"):
         run.rewind(stage, 0)
     experiment.run(run)

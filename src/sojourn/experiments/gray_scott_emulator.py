@@ -189,13 +189,13 @@ class GrayScottEmulator(Experiment):
             {name: (truth(name, self.side), t) for name, t in tests.items()}, self.history - 1, horizon, EVERY
         )
         run.result(solvers=[s._asdict() for s in solvers], solver_horizon=horizon, evaluation={})
-        results["evaluation"]["no change"] = _one_step_numbers(None, thinned, self.history)
+        results["evaluation"]["no change"] = _one_step_numbers(None, thinned, self.history, 2 * self.tests)
         rolls = {}
         for name, network in networks.items():
             emulator = Emulator(network, truth(_DRAWN, self.side), EVERY)
             rolled = evaluation.roll(emulator, together, self.rollout, self.device)
             errors = np.stack([v.transpose("ensemble", "time").values for v in rolled.error.data_vars.values()], -1)
-            numbers = _one_step_numbers(network, thinned, self.history)
+            numbers = _one_step_numbers(network, thinned, self.history, 2 * self.tests)
             numbers |= evaluation.summarise(errors, rolled.uniform)
             error = float(np.median(errors[:, horizon - 1].mean(-1)))
             numbers["breakeven"] = _breakeven(results, name, error, rolled.seconds, solvers)
@@ -247,8 +247,13 @@ def _thinned(frames: torch.Tensor, history: int, places: int = 50) -> torch.Tens
     return every[:, chosen].flatten(0, 1)
 
 
-def _one_step_numbers(network: EmulatorNetwork | None, tests: dict[str, torch.Tensor], history: int) -> dict[str, Any]:
-    """One-step VRMSE over all test windows: mean, of each field, of each pattern; without a network, of no change."""
+def _one_step_numbers(
+    network: EmulatorNetwork | None, tests: dict[str, torch.Tensor], history: int, members: int
+) -> dict[str, Any]:
+    """One-step VRMSE over all test windows: mean, of each field, of each pattern; without a network, of no change.
+
+    The interval is over trajectories, of which each pattern has `members`: windows of one are not independent.
+    """
     by_pattern = {}
     for name, windows in tests.items():
         if network is None:
@@ -257,8 +262,10 @@ def _one_step_numbers(network: EmulatorNetwork | None, tests: dict[str, torch.Te
             error = evaluation.one_step(network, windows)[:, 0]
         by_pattern[name] = error
     every = torch.cat(list(by_pattern.values())).double()
+    each = torch.cat([errors.double().reshape(members, -1).mean(1) for errors in by_pattern.values()])
     return {
         "one_step": float(every.mean()),
+        "one_step_estimate": evaluation.over_trajectories(each.numpy()).to_dict(),
         "one_step_median": float(every.mean(1).median()),
         "one_step_fields": every.mean(0).tolist(),
         "one_step_patterns": {name: float(errors.mean()) for name, errors in by_pattern.items()},

@@ -27,6 +27,8 @@ def closing_lines(results: dict[str, Any], side: int, figures: str) -> list[str]
     return [
         *_lines(_errors(results)),
         "",
+        *_intervals(results, some["members"]),
+        "",
         *_lines(_costs(results)),
         "",
         "Windows are means over all steps and trajectories, as published. The truth is uniform (variance below 1e-7) "
@@ -67,6 +69,28 @@ def _errors(results: dict[str, Any]) -> Table:
     for name, (one, near, far) in PUBLISHED.items():
         table.add_row(f"published {name}", "", str(one), "", "", str(near), "", str(far), "", "", "", style="dim")
     return table
+
+
+def _intervals(results: dict[str, Any], members: int) -> list[str]:
+    """The three means again, with their intervals, what these are, and what they leave out."""
+    table = _table(f"Means, 95% (Student over {members} trajectories, asymptotic)")
+    for name in ("network", "one step", "6:12", "13:30"):
+        table.add_column(name)
+    found: dict[str, Any] = {}
+    for name, numbers in results["evaluation"].items():
+        windows = numbers["windows"] if name != "no change" else {}
+        parts = [numbers["one_step_estimate"], *(windows.get(w, {}).get("estimate") for w in ("6:12", "13:30"))]
+        table.add_row(TITLES[name], *(_with_ends(p) if p else "" for p in parts))
+        found = parts[0]
+    return [
+        *_lines(table),
+        f"Not covered: {'; '.join(found['limits'])}. Medians and quartiles describe these trajectories.",
+    ]
+
+
+def _with_ends(estimate: dict[str, Any]) -> str:
+    low, high = estimate["interval"]
+    return f"{_number(estimate['value'])} [{_number(low)}, {_number(high)}]"
 
 
 def _costs(results: dict[str, Any]) -> Table:

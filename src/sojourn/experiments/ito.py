@@ -193,7 +193,7 @@ class Agreement:
         rate = None
         if squared.max() >= 1e-24:
             slopes = [_slope(dt, np.sqrt(column)) for column in squared.T]
-            rate = normal(_slope(dt, error), np.std(slopes, ddof=1) / _BATCHES**0.5, degrees=_BATCHES - 1)
+            rate = normal(_slope(dt, error), float(np.std(slopes, ddof=1)) / _BATCHES**0.5, degrees=_BATCHES - 1)
             limits = ("the bias of fitting a power law at finite h", *rate.limits)
             rate = replace(rate, method=batches, limits=limits, observations=settings.ensemble)
         predicted = find(scheme).strong_for(system.coefficients())

@@ -120,7 +120,9 @@ class SpringerKenyon(Experiment):
         parameters = LifeNetwork(n, m).parameter_count
         least = min(margins) if margins else None
         rates = {
-            f"{how}_rate": rate(counts[how], self.networks).to_dict() for how in ("exact", "plain") if how in counts
+            f"{how}_rate": rate(int(counts[how]), self.networks).to_dict()
+            for how in ("exact", "plain")
+            if how in counts
         }
         found = {"n": n, "m": m, "parameters": parameters, "networks": self.networks, "least_margin": least}
         return {**found, **counts, **rates}

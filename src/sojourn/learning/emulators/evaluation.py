@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from sojourn.bounds.estimate import Estimate
+from sojourn.bounds.intervals import student
 from sojourn.driver import simulate
 from sojourn.kernels.threads import map_quietly
 from sojourn.learning.emulators.emulator import Emulator
@@ -92,6 +95,7 @@ def summarise(errors: np.ndarray, uniform: np.ndarray) -> dict[str, Any]:
             living = each[:, part][~uniform[:, part]]
             windows[name] = {
                 "mean": _plain(each[:, part].mean()),
+                "estimate": over_trajectories(each[:, part].mean(1)).to_dict(),
                 "fields": [_plain(x) for x in errors[:, part].mean((0, 1))],
                 "median": _plain(np.median(each[:, part].mean(1))),
                 "mean_where_not_uniform": _plain(living.mean()) if living.size else None,
@@ -104,6 +108,20 @@ def summarise(errors: np.ndarray, uniform: np.ndarray) -> dict[str, Any]:
         "uniform": [int(uniform[:, k - 1].sum()) for k in horizons],
         "members": int(each.shape[0]),
     }
+
+
+def over_trajectories(errors: np.ndarray) -> Estimate:
+    """The mean of errors, one a trajectory, with Student's interval cut at zero.
+
+    Where each pattern has as many trajectories, it is wider than it need be: it takes patterns as drawn too.
+    """
+    found = student(errors)
+    limits = (
+        "other trainings: weights, batches and training trajectories were drawn once",
+        "starts that patterns have in common, as if trajectories were independent",
+        "rare trajectories of large error",
+    )
+    return replace(found, low=max(found.low, 0.0), method="Student over trajectories", limits=limits)
 
 
 class Solver(NamedTuple):
