@@ -21,6 +21,7 @@ _HOME = {
     "Generations": "sojourn.processes.life.generations",
     "GrayScott": "sojourn.processes.gray_scott.gray_scott",
     "Rule": "sojourn.processes.life.rule",
+    "bounds": "sojourn.bounds",
     "certify": "sojourn.learning.certify",
     "energy_spectrum": "sojourn.measures",
     "expectation": "sojourn.multilevel",
@@ -48,6 +49,7 @@ __all__ = [
     "Rule",
     "State",
     "Trajectory",
+    "bounds",
     "certify",
     "energy_spectrum",
     "expectation",
@@ -61,7 +63,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from sojourn import formats
+    from sojourn import bounds, formats
     from sojourn.calculus import ItoProcess
     from sojourn.driver import simulate
     from sojourn.errors import InputError
