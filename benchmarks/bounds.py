@@ -4,8 +4,8 @@ python benchmarks/bounds.py [--rounds 5] [--samples 40] [--output FILE]
 
 The peer is the hedged capital of Waudby-Smith and Ramdas (2024), theorem 3, as its authors' package computes it: a
 dense matrix of 1001 candidates by n observations in NumPy. It is written out here, because that package does not
-install on current Python. Everything runs in turn in one process. The limit of the sequence's speed is its multiplications: the
-same products for as many candidates as it keeps on average, with the bets given.
+install on current Python. Everything runs in turn in one process. The limit of the sequence's speed is its
+multiplications: the same products for as many candidates as it keeps at the end, with the bets given.
 """
 
 import argparse

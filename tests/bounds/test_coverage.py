@@ -17,8 +17,8 @@ from sojourn.bounds.sequences.catoni import Catoni
 from sojourn.bounds.sequences.empirical_bernstein import EmpiricalBernstein
 from sojourn.bounds.sequences.hoeffding import Hoeffding
 from sojourn.bounds.sequences.normal_mixture import NormalMixture
-from sojourn.bounds.sequences.sequence import error_of
 from sojourn.bounds.sequences.stitched import Stitched
+from sojourn.bounds.sides import error_of
 from sojourn.kernels.bounds_running import LARGEST_LOW, LEAST_HIGH, predict
 
 REPETITIONS = 20_000

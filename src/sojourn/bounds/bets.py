@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from sojourn.bounds.rounding import above, ball, below
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side
 from sojourn.kernels import betting as kernel
 
 _SLICE = 1 << 16  # observations scaled at a time

@@ -18,9 +18,8 @@ from scipy.special import betaincinv
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.influence import checked_variance, crossing
 from sojourn.bounds.intervals.clopper_pearson import lower_end
-from sojourn.bounds.intervals.sides import checked, ends, some, sum_of
 from sojourn.bounds.rounding import Ball, above, ball, below
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked, ends, some, sum_of
 
 
 def catoni(values: Any, *, variance: float, confidence: float = 0.95, side: Side = "both", family: int = 1) -> Estimate:

@@ -15,7 +15,7 @@ from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import clopper_pearson, dvoretzky_kiefer_wolfowitz
 from sojourn.bounds.rounding import above, ball, below
-from sojourn.bounds.sequences.sequence import Side, error_of
+from sojourn.bounds.sides import Side, error_of
 from sojourn.bounds.trajectories import Paths, frames_of
 from sojourn.errors import InputError
 from sojourn.noise import Noise

@@ -7,8 +7,7 @@ from typing import Any
 from sojourn.bounds import checks
 from sojourn.bounds.bets import Bets
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import checked
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked
 from sojourn.errors import InputError
 
 _MOST = 0.99

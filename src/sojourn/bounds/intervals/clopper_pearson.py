@@ -11,9 +11,8 @@ from scipy.special import betainccinv, betaincinv
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import checked
 from sojourn.bounds.rounding import Ball, ball
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked
 from sojourn.errors import InputError
 
 _BITS = (80, 160, 320)

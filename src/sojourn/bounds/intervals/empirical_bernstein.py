@@ -13,9 +13,8 @@ import numpy as np
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import checked, ends, some, sum_of
 from sojourn.bounds.rounding import Ball, above, ball, below
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked, ends, some, sum_of
 
 
 def empirical_bernstein(

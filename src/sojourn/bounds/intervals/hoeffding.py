@@ -6,9 +6,8 @@ from typing import Any
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import checked, ends, some, sum_of
 from sojourn.bounds.rounding import above, ball, below
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked, ends, some, sum_of
 
 
 def hoeffding_interval(

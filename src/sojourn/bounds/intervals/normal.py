@@ -9,8 +9,7 @@ from scipy.special import ndtri, stdtrit
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import checked, ends, some
-from sojourn.bounds.sequences.sequence import Side
+from sojourn.bounds.sides import Side, checked, ends, some
 
 _LIMITS = ("rare large values that the sample missed", "skewness where there are few observations")
 

@@ -1,11 +1,11 @@
 """Confidence sequences: intervals that hold at all times at once, one method a file."""
 
-from sojourn.bounds.sequences.sequence import ConfidenceSequence, Side  # isort: skip (the others build on it)
 from sojourn.bounds.sequences.betting import Betting
 from sojourn.bounds.sequences.catoni import Catoni
 from sojourn.bounds.sequences.empirical_bernstein import EmpiricalBernstein
 from sojourn.bounds.sequences.hoeffding import Hoeffding
 from sojourn.bounds.sequences.normal_mixture import NormalMixture
+from sojourn.bounds.sequences.sequence import ConfidenceSequence
 from sojourn.bounds.sequences.stitched import Stitched
 
 __all__ = [
@@ -15,6 +15,5 @@ __all__ = [
     "EmpiricalBernstein",
     "Hoeffding",
     "NormalMixture",
-    "Side",
     "Stitched",
 ]

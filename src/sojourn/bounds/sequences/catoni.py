@@ -15,10 +15,10 @@ from flint import arb
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.influence import checked_variance, crossing
-from sojourn.bounds.intervals.sides import ends
 from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sequences.running import sum_of
 from sojourn.bounds.sequences.sequence import ConfidenceSequence
+from sojourn.bounds.sides import ends
 from sojourn.kernels.bounds_running import influence, influence_weight
 
 _KEPT = 256  # observations that are kept as they are

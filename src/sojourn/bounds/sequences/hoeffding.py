@@ -10,10 +10,10 @@ import numpy as np
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import ends
 from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sequences.running import proxy_of, spread_in_words, sum_of
 from sojourn.bounds.sequences.sequence import ConfidenceSequence
+from sojourn.bounds.sides import ends
 from sojourn.kernels.bounds_running import add_weighted
 
 

@@ -10,9 +10,9 @@ from flint import arb
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.intervals.sides import ends
 from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sequences.sequence import ConfidenceSequence
+from sojourn.bounds.sides import ends
 from sojourn.errors import InputError
 from sojourn.kernels.bounds_running import HIGH, LOW, SIZE, add_all
 

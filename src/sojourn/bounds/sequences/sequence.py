@@ -5,14 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.errors import InputError
-
-Side = Literal["both", "lower", "upper"]
-"""Which ends an interval has: both, or only a lower or an upper end, which then takes all of the error probability."""
+from sojourn.bounds.sides import Side, checked, error_of
 
 
 @dataclass(kw_only=True)
@@ -35,10 +31,7 @@ class ConfidenceSequence(ABC):
     observations: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        checks.inside("confidence", self.confidence)
-        checks.count("family", self.family)
-        if self.side not in ("both", "lower", "upper"):
-            raise InputError(f"side={self.side!r} is not one of both, lower, upper")
+        checked(self.confidence, self.side, self.family)
 
     @property
     def error(self) -> Fraction:
@@ -52,8 +45,3 @@ class ConfidenceSequence(ABC):
     @abstractmethod
     def estimate(self) -> Estimate:
         """The mean and its interval after all that was seen; before anything was, all that is possible."""
-
-
-def error_of(confidence: float, side: Side, family: int) -> Fraction:
-    """The probability with which one end of an interval may fail, exactly."""
-    return (1 - Fraction(confidence)) / (family * (2 if side == "both" else 1))

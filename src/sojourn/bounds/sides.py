@@ -1,18 +1,25 @@
-"""What the intervals share: the error of an end, the sum of observations, and the estimate with its open side."""
+"""What intervals and sequences share: the error of an end, the sum of observations, the estimate with its open side."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from flint import arb
 
 from sojourn.bounds import checks
 from sojourn.bounds.rounding import Ball
-from sojourn.bounds.sequences.sequence import Side, error_of
 from sojourn.errors import InputError
+
+Side = Literal["both", "lower", "upper"]
+"""Which ends an interval has: both, or only a lower or an upper end, which then takes all of the error probability."""
+
+
+def error_of(confidence: float, side: Side, family: int) -> Fraction:
+    """The probability with which one end of an interval may fail, exactly."""
+    return (1 - Fraction(confidence)) / (family * (2 if side == "both" else 1))
 
 
 def checked(confidence: float, side: Side, family: int) -> Fraction:
