@@ -105,6 +105,8 @@ def _moments(m: int, n: int, p: Ball) -> tuple[Ball, Ball]:
     """P(T >= m) and E[T - np; T >= m] = m (1 - p) P(T = m) (de Moivre)."""
     if m <= 0:
         return ball(1), ball(0)
+    if m == n:
+        return p**n, n * (1 - p) * p**n
     ways = arb(n + 1).lgamma() - arb(m + 1).lgamma() - arb(n - m + 1).lgamma()
     mass = (ways + m * p.log() + (n - m) * (1 - p).log()).exp()
     return binomial(m, n, p), m * (1 - p) * mass

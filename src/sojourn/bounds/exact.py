@@ -14,6 +14,8 @@ from sojourn.bounds import checks
 from sojourn.bounds.rounding import Ball, Number, above, ball, below
 from sojourn.errors import InputError
 
+_FEW = 64  # trials for which the tail is summed in rational numbers: then it may be a float exactly
+
 
 class Tail(NamedTuple):
     """A probability: low <= truth <= high, the greatest and the least float for which that holds."""
@@ -34,7 +36,7 @@ def binomial_tail(k: Number, n: int, *, p: Number) -> Tail:
     p = _rational("p", p)
     if not 0 <= p <= 1:
         raise InputError(f"p={float(p):g} is not in [0, 1]")
-    return _tail(lambda: binomial(level, n, ball(p)))
+    return _binomial(level, n, p)
 
 
 def two_point_tail(t: Number, n: int, *, mean: Number, range: tuple[Number, Number] = (0, 1)) -> Tail:
@@ -53,7 +55,7 @@ def two_point_tail(t: Number, n: int, *, mean: Number, range: tuple[Number, Numb
     if not 0 <= p <= 1:
         raise InputError(f"mean={float(mean):g} is outside range=({float(a):g}, {float(b):g})")
     level = math.ceil(n * p + _rational("t", t) / (b - a))
-    return _tail(lambda: binomial(level, n, ball(p)))
+    return _binomial(level, n, p)
 
 
 def uniform_tail(t: Number, n: int, *, range: tuple[Number, Number] = (0, 1)) -> Tail:
@@ -93,7 +95,9 @@ def normal_tail(t: Number, n: int = 1, *, variance: Number = 1) -> Tail:
 
 def binomial(k: int, n: int, p: Ball) -> Ball:
     """P(Bin(n, p) >= k) as a ball."""
-    return arb(1) if k <= 0 else arb(0) if k > n else p.beta_lower(k, n - k + 1, True)
+    if not 0 < k < n:
+        return arb(1) if k <= 0 else arb(0) if k > n else p**n
+    return p.beta_lower(k, n - k + 1, True)
 
 
 def normal(z: Ball) -> Ball:
@@ -105,6 +109,15 @@ def whole(x: Ball) -> int:
     """A ball that is a whole number, as one."""
     man, exp = (int(part) for part in x.man_exp())
     return int(Fraction(man) * Fraction(2) ** exp)
+
+
+def _binomial(k: int, n: int, p: Fraction) -> Tail:
+    if n > _FEW:
+        return _tail(lambda: binomial(k, n, ball(p)))
+    a, b = p.numerator, p.denominator - p.numerator
+    ways = sum(math.comb(n, j) * a**j * b ** (n - j) for j in range(max(k, 0), n + 1))
+    exact = Fraction(ways, p.denominator**n)
+    return _tail(lambda: ball(exact))
 
 
 def _tail(formula: Callable[[], Ball]) -> Tail:
