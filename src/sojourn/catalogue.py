@@ -44,6 +44,10 @@ EXPERIMENTS = {
         "networks learn Gray-Scott, beside The Well's baselines: VRMSE, rollouts, breakeven",
     ),
     "ito": ("sojourn.experiments.ito:Ito", "Ito's chain rule, derived and tested on Brownian paths; exact laws"),
+    "tail-bounds": (
+        "sojourn.experiments.tail_bounds:TailBounds",
+        "exact tails of sums and maxima beside every bound; what intervals cover",
+    ),
 }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -19,18 +17,14 @@ from sojourn.bounds.best import (
     best_bound,
     best_deviation,
     best_sample_size,
-    event,
-    given,
     least_possible,
     shown,
 )
 from sojourn.bounds.candidates import Side
 from sojourn.bounds.inequality import Dependence
 from sojourn.errors import InputError
-from sojourn.experiments.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, new, save
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from sojourn.experiments.figures import save
+from sojourn.experiments.tail_bounds_figures import bounds as figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,56 +123,3 @@ def table(best: BestBound) -> RenderableType:
             grid.add_row(Text(why, "dim"), Text(", ".join(names), "dim"))
         parts.append(Padding(grid, (0, 0, 0, 1)))
     return Group(*parts)
-
-
-def figure(
-    assumptions: Assumptions,
-    deviations: Sequence[float],
-    *,
-    of: Of = "mean",
-    side: Side = "upper",
-    maximal: bool = False,
-) -> Figure:
-    """Each bound against the deviation, above the grey of what no bound can reach; probabilities on a log axis.
-
-    Args:
-        assumptions: on the terms.
-        deviations: where the bounds are evaluated, in increasing order.
-        of, side, maximal: as in `best_bound`.
-    """
-    answers = [best_bound(assumptions, d, of=of, side=side, maximal=maximal) for d in deviations]
-    curves: dict[str, list[float]] = {}
-    for k, best in enumerate(answers):
-        for row in best.rows:
-            curves.setdefault(row.name, [float("nan")] * len(answers))[k] = row.value or float("nan")
-    least = [best.at_least.value if best.at_least else 0.0 for best in answers]
-    picture, axes = new(1, 1, figsize=(8, 4.5))
-    names = sorted(curves, key=lambda name: _height(curves[name]), reverse=True)
-    for place, name in enumerate(names):
-        axes.plot(deviations, curves[name], label=name.replace("_", " "), lw=1.8, **_LOOKS[place % len(_LOOKS)])
-    seen = [value for value in [*least, *(v for curve in curves.values() for v in curve)] if value > 0]
-    floor = max(min(seen, default=1e-3), 1e-30) / 2
-    if any(least):
-        axes.plot(deviations, [value or float("nan") for value in least], color="black", lw=2.2, label="attained")
-        axes.fill_between(deviations, floor, [max(value, floor) for value in least], color="0.9", lw=0)
-        axes.text(0.02, 0.03, "no bound can be here", transform=axes.transAxes, fontsize=9, color="0.35")
-    axes.set(yscale="log", ylim=(floor, 2), xlim=(deviations[0], deviations[-1]))
-    axes.set_ylabel(event("d", of=of, side=side, maximal=maximal and assumptions.n > 1) + ", at most")
-    axes.set_xlabel(f"deviation d of the {of}")
-    axes.set_title(given(assumptions), fontsize=10, loc="left")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    picture.legend(loc="outside right center", frameon=False, fontsize=9)
-    return picture
-
-
-_LOOKS = [  # neighbours differ in colour and in dashes, so that curves on top of each other are both seen
-    {"color": color, "linestyle": ("-", (0, (5, 2)), (0, (1, 1.2)))[(place + turn) % 3]}
-    for turn in range(3)
-    for place, color in enumerate((BLUE, ORANGE, GREEN, PINK, SKY, AMBER))
-]
-
-
-def _height(curve: list[float]) -> float:
-    """The curve at its right end, if it is not zero there: curves in the legend stand as they end in the picture."""
-    return next((value for value in reversed(curve) if value > 0), 0.0)
