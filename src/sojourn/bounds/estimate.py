@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, Literal
 
 Guarantee = Literal["at every n", "at this n", "at all times", "asymptotic", "none"]
@@ -101,15 +102,17 @@ class Estimate:
 def _aligned(value: float, low: float, high: float) -> tuple[str, str, str]:
     """The three with as many decimals as the width of the interval deserves; the ends never move inwards."""
     width = high - low
-    if not 0 < width < math.inf or not math.isfinite(value):
-        return f"{value:.6g}", _end(low), _end(high)
-    decimals = 2 - math.floor(math.log10(width))
-    if not 0 <= decimals <= 12 or max(abs(low), abs(high)) >= 1e9:
-        return f"{value:.6g}", f"{low:.6g}", f"{high:.6g}"
-    scale = 10.0**decimals
-    down, up = math.floor(low * scale) / scale, math.ceil(high * scale) / scale
-    return f"{value:.{decimals}f}", f"{down:.{decimals}f}", f"{up:.{decimals}f}"
+    if 0 < width < math.inf and math.isfinite(value) and max(abs(low), abs(high)) < 1e9:
+        decimals = 2 - math.floor(math.log10(width))
+        if 0 <= decimals <= 12:
+            unit = Decimal(1).scaleb(-decimals)
+            down = Decimal(low).quantize(unit, ROUND_FLOOR)
+            return f"{value:.{decimals}f}", f"{down}", f"{Decimal(high).quantize(unit, ROUND_CEILING)}"
+    return f"{value:.6g}", _end(low, ROUND_FLOOR), _end(high, ROUND_CEILING)
 
 
-def _end(end: float) -> str:
-    return "-∞" if end == -math.inf else "∞" if end == math.inf else f"{end:.6g}"
+def _end(end: float, rounding: str) -> str:
+    """Six digits, rounded outwards."""
+    if math.isinf(end):
+        return "-∞" if end < 0 else "∞"
+    return f"{Context(prec=6, rounding=rounding).create_decimal(Decimal(end)).normalize():g}"
