@@ -7,8 +7,10 @@ its upper end is never below the truth. Floats that come in are taken as the exa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from threading import RLock
 
 from flint import arb, ctx
 
@@ -17,7 +19,15 @@ Ball = arb
 
 Number = float | int | Fraction
 
+_LOCK = RLock()
 _BITS = (80, 160, 320, 1280)  # each is tried until the value's place between two floats is known
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Balls of so many bits, in one thread at a time: FLINT's precision is shared by all threads."""
+    with _LOCK, ctx.workprec(bits):
+        yield
 
 
 def ball(x: Number | Ball) -> Ball:
@@ -42,7 +52,7 @@ def below(formula: Callable[[], Ball]) -> float:
 def _rounded(formula: Callable[[], Ball], toward: Callable[[Ball], float], otherwise: float) -> float:
     found = otherwise
     for bits in _BITS:
-        with ctx.workprec(bits):
+        with precision(bits):
             value = formula()
             if not value.is_finite():
                 continue

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 from scipy.special import betainccinv, betaincinv
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
-from sojourn.bounds.rounding import Ball, ball
+from sojourn.bounds.rounding import Ball, ball, precision
 from sojourn.bounds.sides import Side, checked
 from sojourn.errors import InputError
 
@@ -98,7 +98,7 @@ def _boundary(holds: Callable[[int], bool], low: int, high: int, near: int) -> i
 def _at_most(tail: Callable[[float], Ball], p: float, error: Fraction) -> bool:
     """Whether the tail at p is at most `error`; False in doubt, which moves the end outwards."""
     for bits in _BITS:
-        with ctx.workprec(bits):
+        with precision(bits):
             value, most = tail(p), ball(error)
             if value <= most:
                 return True
