@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from flint import arb
+from flint import arb, ctx
 
 from sojourn.bounds import checks
 from sojourn.bounds.exact import binomial, whole
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.rounding import Ball, ball
 from sojourn.bounds.sums import around
+
+_SEARCH = 80  # bits with which h is sought; any h gives a bound
+_TINY = 1e-20  # of the mean and of the spread: so small a deviation cannot make a float of less than 1
 
 
 @inequality(
@@ -71,16 +74,28 @@ def _infimum(at: Callable[..., tuple[Ball, Ball]], t: Ball, n: int, below: Ball,
     width = below + above
     p, shift = below / width, t / width
     x = n * p + shift
+    if shift < _TINY * n * p and shift**2 < _TINY**2 * n * p * (1 - p):
+        return ball(1)
     last = min(whole(x.lower().ceil()) - 1, n - 1)  # the last h < x that is certain
     if last < 0:
         return ball(1)
 
     def rising(m: int) -> bool:
-        return bool(at(m, n, p, x, shift)[1] >= 0)
+        with ctx.workprec(_SEARCH):
+            return bool(at(m, n, p, x, shift)[1] >= 0)
 
-    ratio = float((room.mid() / width.mid()) * p.mid() / (x.mid() * (1 - p.mid())))  # P(T = m+1) / P(T = m) at x
-    near = float(x.mid()) - shape / (1 - ratio) if ratio < 1 else 0.0  # the best h for a geometric tail
-    return at(_first(rising, last, math.floor(min(max(near, 0.0), last))), n, p, x, shift)[0]
+    near, spread = _guess(n, float(p), float(shift), float(room / width), shape)
+    first = _first(rising, last, math.floor(min(near, last)), step=1 + math.floor(spread / 16))
+    return at(first, n, p, x, shift)[0]
+
+
+def _guess(n: int, p: float, shift: float, room: float, shape: int) -> tuple[float, float]:
+    """About where the best h is: that of a geometric tail far out, of a normal one close by; and the tail's spread."""
+    x, spread = n * p + shift, math.sqrt(n * p * (1 - p))
+    ratio = room * p / (x * (1 - p)) if p < 1 else 1.0  # P(T = m + 1) / P(T = m) at x
+    far = x - shape / (1 - ratio) if ratio < 1 else 0.0
+    close = n * p - spread * math.sqrt(2 * math.log1p(spread / shift)) if shift > 0 else 0.0
+    return max(far, close, 0.0), spread
 
 
 def _first_moment(m: int, n: int, p: Ball, x: Ball, shift: Ball) -> tuple[Ball, Ball]:
@@ -112,9 +127,9 @@ def _moments(m: int, n: int, p: Ball) -> tuple[Ball, Ball]:
     return binomial(m, n, p), m * (1 - p) * mass
 
 
-def _first(holds: Callable[[int], bool], last: int, near: int) -> int:
+def _first(holds: Callable[[int], bool], last: int, near: int, step: int) -> int:
     """The first whole number of [0, last] from which on a condition holds, sought from `near`; it counts at last."""
-    low, high, step, at = -1, last, 1, min(near, last - 1)
+    low, high, at = -1, last, min(near, last - 1)
     while low < at < high:
         if holds(at):
             high, at = at, at - step
