@@ -27,6 +27,7 @@ CELLS, SEEN, TOTAL, MEAN, SQUARES, LARGEST = range(6)
 """Entries of `now`: cells in use; observations; their sum; regularised mean and its squared errors; max |log W|."""
 
 _BLOCK = 16  # factors that are multiplied before a logarithm is taken: their product stays within doubles
+_WIDEST = 1 / 16  # precision of the widest prior of a bet: lambda of about 4, for laws that are narrow in [0, 1]
 _STAR = 0.95  # of the bet that would reach the target on the straight path; see docs/bounds.md
 
 
@@ -155,15 +156,15 @@ def _choose_bets(cells, now, most):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _posterior_mean(s, v):
-    """Of lambda under the prior sum_i |N(0, 4^-i)| / ((i + 1) (i + 2)), i = 0, 1, ...
+    """Of lambda under the prior sum_i |N(0, 16 4^-i)| / ((i + 1) (i + 2)), i = 0, 1, ...
 
     With q = v + rho and a = s / sqrt(q), a part of scale rho has weight 2 sqrt(rho / q) e^(a^2 / 2) Phi(a) and mean
     (a + phi(a) / Phi(a)) / sqrt(q).
     Priors narrower than 1 / (4 sqrt v) have learned nothing; they count with weight 1 and mean 0.
     """
-    highest = s * s / (2.0 * (v + 1.0)) if s > 0 else 0.0  # all weights are divided by e^highest
+    highest = s * s / (2.0 * (v + _WIDEST)) if s > 0 else 0.0  # all weights are divided by e^highest
     flat = math.exp(-highest)
-    above, below, rho = 0.0, 0.0, 1.0
+    above, below, rho = 0.0, 0.0, _WIDEST
     i = 0
     while True:
         q = v + rho
