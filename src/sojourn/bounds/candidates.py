@@ -99,9 +99,6 @@ def applied(candidate: Candidate, assumptions: Assumptions, side: Side, maximal:
     theorem = candidate.inequality
     if maximal and not candidate.maximal:
         return "bounds the last sum, not the maximum"
-    twin = candidate.twin
-    if twin is not None and not maximal and _holds(twin, assumptions):
-        return f"never below {twin.name} here"
     whole = not _holds(theorem, assumptions)
     if whole and not candidate.variable:
         return f"needs {_TERMS[theorem.needs]}"
@@ -111,6 +108,9 @@ def applied(candidate: Candidate, assumptions: Assumptions, side: Side, maximal:
     facts = [one.facts() for one in sides]
     if reason := next((reason for known in facts if (reason := _lacks(candidate, known))), None):
         return reason
+    twin = candidate.twin
+    if twin is not None and not maximal and _holds(twin, assumptions):
+        return f"never below {twin.name} here"
 
     def formula(t: Ball, *, n: int = 1) -> Ball:
         t, terms = (t / n, 1) if whole else (t, n)
