@@ -76,7 +76,7 @@ def test_axes_and_coordinates_stay():
         attrs={"units": "m"},
     )
     found = quadratic_variation(field.transpose("x", "time", "ensemble"))
-    assert found.dims == field.dims and found.name == "quadratic_variation" and found.attrs == {}
+    assert (found.dims, found.name, found.attrs) == (field.dims, "quadratic_variation", {})
     xr.testing.assert_equal(found.coords["time"], field["time"])
     np.testing.assert_array_equal(found[:, 1:], (field.diff("time") ** 2).cumsum("time").values)
     np.testing.assert_array_equal(quadratic_variation(field.to_dataset(name="u")), found)
@@ -95,7 +95,7 @@ def test_doob_bound_covers():
     for _ in range(25):
         found = doob_bound(WALKS[rng.integers(len(WALKS), size=100)], level, range=(-N, N))
         missed += truth > found.high
-        assert found.low == 0.0 and found.value < found.high <= 1
+        assert found.low == 0.0 < found.value < found.high <= 1
     assert exact < truth
     assert missed <= binom.isf(1e-6, 25, 0.05)
 
@@ -226,7 +226,7 @@ def test_the_band_is_rounded_outwards():
         assert float(low) == pytest.approx(max(0.0, float(exact) - width), abs=1e-14)
         assert float(high) == pytest.approx(min(1.0, float(exact) + width), abs=1e-14)
         assert Fraction(float(low)) <= exact <= Fraction(float(high))
-    assert band.attrs["guarantee"] == "at all times" and band.attrs["observations"] == 101
+    assert (band.attrs["guarantee"], band.attrs["observations"]) == ("at all times", 101)
 
 
 # ------------------------------------------------------------------------------------------------ errors

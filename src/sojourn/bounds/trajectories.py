@@ -164,10 +164,10 @@ def _variances(x: xr.DataArray, variance: float | np.ndarray | Callable[[np.ndar
 
 def _running(steps: np.ndarray) -> np.ndarray:
     """Sums of steps up to each frame along axis 1, each rounded up; 0 first."""
-    sums = np.zeros((steps.shape[0], steps.shape[1] + 1, *steps.shape[2:]))
-    for k in range(steps.shape[1]):
-        sums[:, k + 1] = _up(*_sum(sums[:, k], steps[:, k]))
-    return sums
+    frames = np.zeros((steps.shape[1] + 1, steps.shape[0], *steps.shape[2:]))
+    for k, step in enumerate(np.ascontiguousarray(np.swapaxes(steps, 0, 1))):  # a frame lies in one piece
+        frames[k + 1] = _up(*_sum(frames[k], step))
+    return np.ascontiguousarray(np.swapaxes(frames, 0, 1))
 
 
 def _up(value: np.ndarray, error: np.ndarray, away: bool = False) -> np.ndarray:
