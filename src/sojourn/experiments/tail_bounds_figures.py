@@ -43,7 +43,7 @@ def bounds(
     floor = max(min(seen, default=1e-3), 1e-30) / 2
     if any(least):
         axes.plot(deviations, [value or float("nan") for value in least], color="black", lw=2.2, label="attained")
-        axes.fill_between(deviations, floor, [max(value, floor) for value in least], color="0.9", lw=0)
+        axes.fill_between(deviations, floor, [max(value, floor) for value in least], color="0.9", lw=0, step="pre")
         axes.text(0.02, 0.03, "no bound can be here", transform=axes.transAxes, fontsize=9, color="0.35")
     axes.set(yscale="log", ylim=(floor, 2), xlim=(deviations[0], deviations[-1]))
     axes.set_ylabel(event("d", of=of, side=side, maximal=maximal and assumptions.n > 1) + ", at most")
@@ -91,9 +91,10 @@ def coverage(cells: list[dict[str, Any]], confidence: float) -> Figure:
             low, high = cell["covered"]["interval"]
             marker, color = marks[cell["kind"]]
             value = cell["covered"]["value"]
-            if high < lowest:
-                axis.annotate(f"{value:.3f}", (lowest, place), xytext=(16, -3), textcoords="offset points", fontsize=8)
+            if value < lowest:
+                axis.annotate(f"{value:.3f}", (lowest, place), xytext=(8, 5), textcoords="offset points", fontsize=8)
                 axis.plot([lowest], [place], "<", color=color, clip_on=False)
+                axis.plot([lowest, max(high, lowest)], [place, place], color=color, lw=1.6)
                 continue
             axis.plot([low, high], [place, place], color=color, lw=1.6)
             axis.plot([value], [place], marker, color=color, ms=5)
