@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from flint import arb, ctx
+from flint import arb
 
 from sojourn.bounds import checks
 from sojourn.bounds.exact import binomial, whole
 from sojourn.bounds.inequality import inequality
-from sojourn.bounds.rounding import Ball, ball
+from sojourn.bounds.rounding import Ball, ball, precision
+from sojourn.bounds.search import first
 from sojourn.bounds.sums import around
 
 _SEARCH = 80  # bits with which h is sought; any h gives a bound
@@ -81,12 +82,12 @@ def _infimum(at: Callable[..., tuple[Ball, Ball]], t: Ball, n: int, below: Ball,
         return ball(1)
 
     def rising(m: int) -> bool:
-        with ctx.workprec(_SEARCH):
+        with precision(_SEARCH):
             return bool(at(m, n, p, x, shift)[1] >= 0)
 
     near, spread = _guess(n, float(p), float(shift), float(room / width), shape)
-    first = _first(rising, last, math.floor(min(near, last)), step=1 + math.floor(spread / 16))
-    return at(first, n, p, x, shift)[0]
+    best = first(rising, -1, last, near=math.floor(min(near, last)), step=1 + math.floor(spread / 16))
+    return at(best, n, p, x, shift)[0]
 
 
 def _guess(n: int, p: float, shift: float, room: float, shape: int) -> tuple[float, float]:
@@ -125,18 +126,3 @@ def _moments(m: int, n: int, p: Ball) -> tuple[Ball, Ball]:
     ways = arb(n + 1).lgamma() - arb(m + 1).lgamma() - arb(n - m + 1).lgamma()
     mass = (ways + m * p.log() + (n - m) * (1 - p).log()).exp()
     return binomial(m, n, p), m * (1 - p) * mass
-
-
-def _first(holds: Callable[[int], bool], last: int, near: int, step: int) -> int:
-    """The first whole number of [0, last] from which on a condition holds, sought from `near`; it counts at last."""
-    low, high, at = -1, last, min(near, last - 1)
-    while low < at < high:
-        if holds(at):
-            high, at = at, at - step
-        else:
-            low, at = at, at + step
-        step *= 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import struct
 from collections.abc import Callable
 from fractions import Fraction
 from functools import update_wrapper
@@ -20,6 +19,7 @@ from typing import Concatenate, Generic, Literal, ParamSpec
 
 from sojourn.bounds import checks
 from sojourn.bounds.rounding import Ball, Number, above, ball, below
+from sojourn.bounds.search import first, first_float
 from sojourn.errors import InputError
 
 P = ParamSpec("P")
@@ -72,10 +72,10 @@ class Inequality(Generic[P]):
                 else self._at(t, *args, **hypotheses) < probability
             )
 
-        first = _first_float(reached)
-        if self.direction == "above" or math.isinf(first):
-            return first
-        return math.nextafter(first, -math.inf) if first > 0 else 0.0
+        t = first_float(reached)
+        if self.direction == "above" or math.isinf(t):
+            return t
+        return math.nextafter(t, -math.inf) if t > 0 else 0.0
 
     def sample_size(self, accuracy: float, probability: float, *args: P.args, **hypotheses: P.kwargs) -> int:
         """The n for which the mean of n terms is off by `accuracy` or more with the given probability at most.
@@ -95,11 +95,7 @@ class Inequality(Generic[P]):
             n *= 2
             if n > _MOST:
                 raise InputError(f"{self.name} does not bring accuracy={accuracy:g} to probability={probability:g}")
-        few, many = n // 2, n
-        while many - few > 1:
-            middle = (few + many) // 2
-            few, many = (few, middle) if enough(middle) else (middle, many)
-        return many
+        return first(enough, n // 2, n)
 
     @property
     def keywords(self) -> dict[str, inspect.Parameter]:
@@ -131,25 +127,3 @@ def inequality(
 ) -> Callable[[Callable[Concatenate[Ball, P], Ball]], Inequality[P]]:
     """Makes an `Inequality` of a formula on balls whose hypotheses are keywords; the formula checks them."""
     return lambda formula: Inequality(formula, event, direction, needs, source)
-
-
-def _first_float(reached: Callable[[float], bool]) -> float:
-    """The least float t >= 0 at which a condition that stays true holds; inf if it holds at none."""
-    if reached(0.0):
-        return 0.0
-    low, high = 0, _code(1.7976931348623157e308)
-    if not reached(_float(high)):
-        return math.inf
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(_float(middle)) else (middle, high)
-    return _float(high)
-
-
-def _code(x: float) -> int:
-    """Floats >= 0 in their order, as whole numbers."""
-    return struct.unpack("<q", struct.pack("<d", x))[0]
-
-
-def _float(code: int) -> float:
-    return struct.unpack("<d", struct.pack("<q", code))[0]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-import numpy as np
 from flint import arb
 from scipy.special import betainccinv, betaincinv
 
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.rounding import Ball, ball, precision
+from sojourn.bounds.search import first, float_at, place_of
 from sojourn.bounds.sides import Side, checked
 from sojourn.errors import InputError
 
 _BITS = (80, 160, 320)
-_ONE = 0x3FF0000000000000  # 1.0 as the whole number that its bits are
+_ONE = place_of(1.0)
 
 
 def clopper_pearson(
@@ -72,27 +72,13 @@ def upper_end(k: int, n: int, error: Fraction) -> float:
 
 def _last(tail: Callable[[float], Ball], error: Fraction, near: float) -> float:
     """The last float p of [0, 1] whose tail is certainly at most `error`, for a tail that grows from 0 to 1."""
-    return _float(_boundary(lambda code: _at_most(tail, _float(code), error), 0, _ONE, _code(near)))
+    place = first(lambda p: not _at_most(tail, float_at(p), error), 0, _ONE, near=_place(near))
+    return float_at(place - 1)
 
 
 def _first(tail: Callable[[float], Ball], error: Fraction, near: float) -> float:
     """The first float p of [0, 1] whose tail is certainly at most `error`, for a tail that falls from 1 to 0."""
-    return _float(-_boundary(lambda code: _at_most(tail, _float(-code), error), -_ONE, 0, -_code(near)))
-
-
-def _boundary(holds: Callable[[int], bool], low: int, high: int, near: int) -> int:
-    """The last whole number at which a condition holds that holds at low, not at high; it is sought from `near`."""
-    step, at = 1, min(max(near, low + 1), high - 1)
-    while low < at < high:
-        if holds(at):
-            low, at = at, at + step
-        else:
-            high, at = at, at - step
-        step *= 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+    return float_at(first(lambda p: _at_most(tail, float_at(p), error), 0, _ONE, near=_place(near)))
 
 
 def _at_most(tail: Callable[[float], Ball], p: float, error: Fraction) -> bool:
@@ -107,10 +93,6 @@ def _at_most(tail: Callable[[float], Ball], p: float, error: Fraction) -> bool:
     return False
 
 
-def _code(p: float) -> int:
-    """Floats of [0, 1] in their order, as whole numbers; NaN, which says nothing, as 1/2."""
-    return int(np.float64(p if 0 <= p <= 1 else 0.5).view(np.int64))
-
-
-def _float(code: int) -> float:
-    return float(np.int64(code).view(np.float64))
+def _place(p: float) -> int:
+    """Where to begin: at p, or at 1/2 where p is no probability (NaN, which says nothing)."""
+    return place_of(p if 0 <= p <= 1 else 0.5)
