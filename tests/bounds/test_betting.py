@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sojourn.bounds.intervals.betting import betting
-from sojourn.bounds.intervals.clopper_pearson import clopper_pearson
+from sojourn.bounds.intervals.binomial import clopper_pearson
+from sojourn.bounds.intervals.wagers import betting
 from sojourn.bounds.sequences.betting import Betting
 from sojourn.errors import InputError
 from sojourn.kernels import betting as kernel

@@ -18,7 +18,7 @@ from sojourn.bounds.intervals import (
     normal,
     student,
 )
-from sojourn.bounds.intervals.empirical_bernstein import _squares_about
+from sojourn.bounds.intervals.bounded import _squares_about
 from sojourn.errors import InputError
 
 ERROR = (1 - Fraction(0.95)) / 2

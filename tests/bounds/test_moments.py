@@ -1,22 +1,36 @@
 """Bounds from moments against exact laws: attained by two points, by a uniform law with an atom, never below a tail."""
 
+import builtins
 import math
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn.bounds.moments import cantelli, chebyshev, markov, moment, vysochanskij_petunin
-from sojourn.bounds.rounding import above, ball
+from sojourn.bounds.moments import cantelli, chebyshev, markov, markov_of_sum, moment, vysochanskij_petunin
 from sojourn.errors import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from enumerated import up
 
 sizes = st.floats(1e-150, 1e150)
 
 
-def up(x):
-    """The least float at or above a rational."""
-    return above(lambda: ball(x))
+@pytest.mark.parametrize(("mean", "range"), [(0.25, (0.0, 1.0)), (-0.5, (-2.0, 3.0)), (0.75, (0.0, 1.0))])
+def test_markov_of_a_sum_is_not_below_any_binomial_tail(mean, range):
+    """Against sums of terms at the ends of the range, in rationals; attained by one term at its greatest."""
+    a, b = (Fraction(end) for end in range)
+    p = (Fraction(mean) - a) / (b - a)
+    for n in (1, 2, 7):
+        law = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in builtins.range(n + 1)]
+        for k in builtins.range(math.floor(n * p) + 1, n + 1):
+            bound = markov_of_sum((k - n * p) * (b - a), n=n, mean=mean, range=range)
+            assert Fraction(bound) >= sum(law[k:])
+            assert n > 1 or bound == up(p)
+    assert markov_of_sum(4 * float(b - a), n=3, mean=mean, range=range) == 0
 
 
 @given(mean=sizes, t=sizes)
@@ -133,6 +147,7 @@ def test_sample_size_of_chebyshev_is_the_textbooks():
         (lambda: cantelli(-1, variance=1), "t=-1.0 is negative"),
         (lambda: cantelli(math.nan, variance=1), "t=nan is not finite"),
         (lambda: markov(1, mean=-2), "mean=-2 is negative"),
+        (lambda: markov_of_sum(1, mean=2, range=(0, 1)), r"mean=2 is outside range=\(0, 1\)"),
         (lambda: moment(1, p=0, moment=1), "p=0 is not positive"),
         (lambda: vysochanskij_petunin(1, variance="1"), "='1' is not a number"),
     ],

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sojourn.bounds.assumptions import Assumptions
-from sojourn.bounds.bentkus import bentkus, bentkus_variance
 from sojourn.bounds.best import BestBound, best_bound, best_deviation, best_sample_size
+from sojourn.bounds.convex_order import bentkus, bentkus_variance
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.inequality import Inequality
 from sojourn.bounds.lower import ash, mills, paley_zygmund, slud
@@ -26,7 +26,7 @@ from sojourn.bounds.martingales import (
     mcdiarmid,
     pinelis,
 )
-from sojourn.bounds.moments import cantelli, chebyshev, markov, moment, vysochanskij_petunin
+from sojourn.bounds.moments import cantelli, chebyshev, markov, markov_of_sum, moment, vysochanskij_petunin
 from sojourn.bounds.normal_approximation import berry_esseen, berry_esseen_below, berry_esseen_independent
 from sojourn.bounds.sums import (
     bennett,
@@ -96,6 +96,7 @@ __all__ = [
     "kolmogorov",
     "levy",
     "markov",
+    "markov_of_sum",
     "marshall",
     "mcdiarmid",
     "mills",

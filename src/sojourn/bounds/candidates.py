@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sojourn.bounds.assumptions import DEPENDENCES, Assumptions, Fact
-from sojourn.bounds.bentkus import bentkus, bentkus_variance
+from sojourn.bounds.convex_order import bentkus, bentkus_variance
 from sojourn.bounds.inequality import Inequality, inequality
 from sojourn.bounds.martingales import azuma_hoeffding, fan_grama_liu, freedman, freedman_bennett
-from sojourn.bounds.moments import cantelli, chebyshev, vysochanskij_petunin
+from sojourn.bounds.moments import cantelli, chebyshev, markov_of_sum, vysochanskij_petunin
 from sojourn.bounds.normal_approximation import berry_esseen, berry_esseen_independent
 from sojourn.bounds.rounding import Ball, above, ball
 from sojourn.bounds.sums import (
@@ -24,20 +24,6 @@ from sojourn.bounds.sums import (
 from sojourn.bounds.suprema import kolmogorov, marshall
 
 Side = Literal["upper", "lower", "both"]
-
-
-@inequality("P(S - E S >= t)", source="Markov; Boucheron, Lugosi, Massart, Concentration Inequalities (2013), 2.1")
-def markov_of_sum(t: Ball, *, n: int = 1, mean: float, range: tuple[float, float]) -> Ball:
-    """m / (m + t), m = n (mean - a): Markov's inequality for S - na >= 0; 0 where t > n (b - mean).
-
-    Args:
-        n: terms of the sum.
-        mean: E X, the same for every term.
-        range: (a, b) with a <= X <= b.
-    """
-    a, b = range
-    excess = n * (ball(mean) - ball(a))
-    return ball(0) if t > n * (ball(b) - ball(mean)) else excess / (excess + t)
 
 
 @dataclass(frozen=True)

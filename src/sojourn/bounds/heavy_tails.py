@@ -17,7 +17,7 @@ from scipy.special import betaincinv
 
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.influence import checked_variance, crossing
-from sojourn.bounds.intervals.clopper_pearson import lower_end
+from sojourn.bounds.intervals.binomial import lower_end
 from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sides import Side, checked, ends, some, sum_of
 

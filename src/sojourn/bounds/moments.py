@@ -10,7 +10,7 @@ from fractions import Fraction
 from sojourn.bounds import checks
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.rounding import Ball, ball
-from sojourn.bounds.terms import Each, total
+from sojourn.bounds.terms import Each, around, total_variance
 
 
 @inequality("P(X >= t)", source="Boucheron, Lugosi, Massart, Concentration Inequalities (2013), Section 2.1")
@@ -21,6 +21,19 @@ def markov(t: Ball, *, mean: float) -> Ball:
         mean: at or above E X.
     """
     return ball(checks.not_negative("mean", mean)) / t
+
+
+@inequality("P(S - E S >= t)", source="Markov; Boucheron, Lugosi, Massart, Concentration Inequalities (2013), 2.1")
+def markov_of_sum(t: Ball, *, n: int = 1, mean: float, range: tuple[float, float]) -> Ball:
+    """m / (m + t), m = n (mean - a): Markov's inequality for S - na >= 0; 0 where t > n (b - mean).
+
+    Args:
+        n: terms of the sum.
+        mean: E X, the same for every term.
+        range: (a, b) with a <= X <= b.
+    """
+    below, above = (checks.count("n", n) * distance for distance in around(mean, range))
+    return ball(0) if t > above else below / (below + t)
 
 
 @inequality(
@@ -35,7 +48,7 @@ def chebyshev(t: Ball, *, n: int = 1, variance: Each) -> Ball:
         n: terms of the sum.
         variance: at or above the variance of each term.
     """
-    return _variance(variance, n) / t**2
+    return total_variance(variance, n) / t**2
 
 
 @inequality(
@@ -50,7 +63,7 @@ def cantelli(t: Ball, *, n: int = 1, variance: Each) -> Ball:
         n: terms of the sum.
         variance: at or above the variance of each term.
     """
-    v = _variance(variance, n)
+    v = total_variance(variance, n)
     return v / (v + t**2)
 
 
@@ -69,7 +82,7 @@ def vysochanskij_petunin(t: Ball, *, n: int = 1, variance: Each) -> Ball:
         n: terms of the sum.
         variance: at or above the variance of each term.
     """
-    ratio = _variance(variance, n) / t**2
+    ratio = total_variance(variance, n) / t**2
     return (4 * ratio / 9).max(4 * ratio / 3 - ball(Fraction(1, 3)))
 
 
@@ -82,7 +95,3 @@ def moment(t: Ball, *, p: float, moment: float) -> Ball:
         moment: at or above E |X - E X|^p.
     """
     return ball(checks.not_negative("moment", moment)) / t ** ball(checks.positive("p", p))
-
-
-def _variance(variance: Each, n: int) -> Ball:
-    return total("variance", variance, n, checks.not_negative, lambda v: v)

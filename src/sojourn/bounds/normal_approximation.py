@@ -11,7 +11,7 @@ from sojourn.bounds import checks
 from sojourn.bounds.exact import normal
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.rounding import Ball, ball
-from sojourn.bounds.terms import Each, total
+from sojourn.bounds.terms import Each, total, total_variance
 from sojourn.errors import InputError
 
 SHEVTSOVA_2013 = "Shevtsova, Inform. Appl. 7 (2013) 124"
@@ -39,7 +39,7 @@ def berry_esseen_independent(t: Ball, *, n: int = 1, variance: Each, third_momen
         variance: Var X_i itself; a bound from above is not enough.
         third_moment: at or above E |X_i - E X_i|^3.
     """
-    v = total("variance", variance, n, checks.not_negative, lambda v: v)
+    v = total_variance(variance, n)
     if not v > 0:
         raise InputError("variance=0 in every term; give the variances, one above zero at least")
     thirds = total("third_moment", third_moment, n, checks.not_negative, lambda r: r)

@@ -15,8 +15,7 @@ from sojourn.bounds import checks
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.martingales import bennett_form
 from sojourn.bounds.rounding import Ball, ball
-from sojourn.bounds.terms import Each, EachRange, total, total_of_widths
-from sojourn.errors import InputError
+from sojourn.bounds.terms import Each, EachRange, around, total, total_of_widths, total_variance
 
 HOEFFDING = "Hoeffding, J. Amer. Statist. Assoc. 58 (1963) 13"
 
@@ -93,7 +92,7 @@ def hoeffding_variance(t: Ball, *, n: int = 1, variance: Each, largest: float) -
     """
     n = checks.count("n", n)
     b = ball(checks.positive("largest", largest))
-    return _two_points(t, n, total("variance", variance, n, checks.not_negative, lambda v: v) / (n * b), b)
+    return _two_points(t, n, total_variance(variance, n) / (n * b), b)
 
 
 @inequality(
@@ -132,14 +131,6 @@ def bernstein(t: Ball, *, n: int = 1, variance: Each, largest: float) -> Ball:
     return ball(0) if t > n * b else (-(t**2) / (2 * (v + b * t / 3))).exp()
 
 
-def around(mean: float, range: tuple[float, float]) -> tuple[Ball, Ball]:
-    """How far below its mean and how far above it a term may come: m - a and b - m."""
-    a, b = checks.bracket("range", range)
-    if not a <= checks.finite("mean", mean) <= b:
-        raise InputError(f"mean={mean:g} is outside range=({a:g}, {b:g}); give the mean of what lies in the range")
-    return ball(mean) - ball(a), ball(b) - ball(mean)
-
-
 def _two_points(t: Ball, n: int, below: Ball, above: Ball) -> Ball:
     """Chernoff's bound for n terms that are `below` their mean or `above` it, at t of S - E S."""
     room = n * above - t
@@ -160,5 +151,5 @@ def _entropy(x: Ball, c: Ball) -> Ball:
 
 
 def _variance_and_largest(variance: Each, largest: float, n: int) -> tuple[Ball, Ball]:
-    v = total("variance", variance, n, checks.not_negative, lambda v: v)
+    v = total_variance(variance, n)
     return v, ball(checks.positive("largest", largest))

@@ -11,7 +11,7 @@ from sojourn.bounds import checks
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.martingales import bennett_form
 from sojourn.bounds.rounding import Ball, above, ball, below
-from sojourn.bounds.terms import Each, total
+from sojourn.bounds.terms import Each, total, total_variance
 from sojourn.errors import InputError
 
 Tail = float | Callable[[float], float]
@@ -31,7 +31,7 @@ def kolmogorov(t: Ball, *, n: int = 1, variance: Each) -> Ball:
         n: terms of the sum.
         variance: at or above the variance of each term.
     """
-    return total("variance", variance, n, checks.not_negative, lambda v: v) / t**2
+    return total_variance(variance, n) / t**2
 
 
 @inequality(
@@ -46,7 +46,7 @@ def marshall(t: Ball, *, n: int = 1, variance: Each) -> Ball:
         n: terms of the sum.
         variance: at or above the variance of each term.
     """
-    v = total("variance", variance, n, checks.not_negative, lambda v: v)
+    v = total_variance(variance, n)
     return v / (v + t**2)
 
 
@@ -63,7 +63,7 @@ def hajek_renyi(t: Ball, *, n: int = 1, variance: Each, weights: Each) -> Ball:
         variance: at or above the variance of each term.
         weights: the numbers c_k, none above the one before.
     """
-    total("variance", variance, n, checks.not_negative, lambda v: v)
+    total_variance(variance, n)
     total("weights", weights, n, checks.positive, lambda c: c)
     c, v = _list(weights, n), _list(variance, n)
     for k in range(1, n):

@@ -26,6 +26,11 @@ def total(name: str, value: Each, n: int, check: Callable[[str, Any], float], te
     return sum((term(ball(check(f"{name}[{k}]", v))) for k, v in enumerate(_of_length(name, value, n))), ball(0))
 
 
+def total_variance(variance: Each, n: int) -> Ball:
+    """The variance of a sum of uncorrelated terms: the sum of theirs."""
+    return total("variance", variance, n, checks.not_negative, lambda v: v)
+
+
 def total_of_widths(range: EachRange, n: int, term: Callable[[Ball], Ball]) -> Ball:
     """Sum over the n terms of term(b - a)."""
     n = checks.count("n", n)
@@ -38,6 +43,14 @@ def total_of_widths(range: EachRange, n: int, term: Callable[[Ball], Ball]) -> B
         return n * term(ball(b) - ball(a))
     pairs = [checks.bracket(f"range[{k}]", pair) for k, pair in enumerate(_of_length("range", range, n))]
     return sum((term(ball(b) - ball(a)) for a, b in pairs), ball(0))
+
+
+def around(mean: float, range: tuple[float, float]) -> tuple[Ball, Ball]:
+    """How far below its mean and how far above it a term may come: m - a and b - m."""
+    a, b = checks.bracket("range", range)
+    if not a <= checks.finite("mean", mean) <= b:
+        raise InputError(f"mean={mean:g} is outside range=({a:g}, {b:g}); give the mean of what lies in the range")
+    return ball(mean) - ball(a), ball(b) - ball(mean)
 
 
 def _single(value: Any) -> bool:

@@ -14,7 +14,7 @@ import xarray as xr
 from sojourn.bounds import checks
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import clopper_pearson
-from sojourn.bounds.intervals.betting import betting
+from sojourn.bounds.intervals.wagers import betting
 from sojourn.bounds.martingales import fan_grama_liu
 from sojourn.bounds.rounding import above, ball
 from sojourn.errors import InputError

@@ -124,7 +124,7 @@ class TailBounds(Experiment):
                 for method, (_, interval) in methods.items():
                     found = interval(x)
                     hits[method] += law.mean in found
-                    widths[method] += found.high - found.low
+                    widths[method] += 0.0 if found.empty else found.high - found.low
                 bar.see(k + 1, {})
             bar.close()
             for method, (kind, _) in methods.items():

@@ -1,11 +1,10 @@
 """Confidence intervals for a number of observations that was fixed beforehand, one method a file."""
 
-from sojourn.bounds.intervals.betting import betting
-from sojourn.bounds.intervals.clopper_pearson import clopper_pearson
-from sojourn.bounds.intervals.dvoretzky_kiefer_wolfowitz import dvoretzky_kiefer_wolfowitz
-from sojourn.bounds.intervals.empirical_bernstein import empirical_bernstein, maurer_pontil_half_width
-from sojourn.bounds.intervals.hoeffding import hoeffding_interval
-from sojourn.bounds.intervals.normal import normal, student
+from sojourn.bounds.intervals.asymptotic import normal, student
+from sojourn.bounds.intervals.bands import dvoretzky_kiefer_wolfowitz
+from sojourn.bounds.intervals.binomial import clopper_pearson
+from sojourn.bounds.intervals.bounded import empirical_bernstein, hoeffding_interval, maurer_pontil_half_width
+from sojourn.bounds.intervals.wagers import betting
 
 __all__ = [
     "betting",

@@ -18,7 +18,7 @@ from sojourn.bounds.exact import binomial, whole
 from sojourn.bounds.inequality import inequality
 from sojourn.bounds.rounding import Ball, ball, precision
 from sojourn.bounds.search import first
-from sojourn.bounds.sums import around
+from sojourn.bounds.terms import around
 
 _SEARCH = 80  # bits with which h is sought; any h gives a bound
 _TINY = 1e-20  # of the mean and of the spread: so small a deviation cannot make a float of less than 1
