@@ -19,7 +19,7 @@ from sojourn.bounds.assumptions import Assumptions
 from sojourn.bounds.best import best_bound, shown
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.heavy_tails import catoni, median_of_means
-from sojourn.bounds.martingales import azuma, freedman, freedman_bennett
+from sojourn.bounds.martingales import azuma, fan_grama_liu, freedman, freedman_bennett
 from sojourn.bounds.suprema import doob, kolmogorov, levy, marshall
 from sojourn.errors import InputError
 from sojourn.experiments import tail_bounds_figures as figures
@@ -38,18 +38,19 @@ EXAMPLES = {
 
 @dataclass(frozen=True)
 class Law:
-    """A law of observations: how it is drawn, its mean, its variance, and its range if it has one."""
+    """A law of observations: how it is drawn, its mean, its variance, its range if it has one, and if it counts."""
 
     draw: Callable[[np.random.Generator, int], np.ndarray]
     n: int
     mean: float
     variance: float
     range: tuple[float, float] | None = (0.0, 1.0)
+    counts: bool = False
 
 
 LAWS = {
-    "fair coin, n = 100": Law(lambda g, n: (g.random(n) < 0.5) * 1.0, 100, 0.5, 0.25),
-    "Bernoulli(0.0001), n = 20": Law(lambda g, n: (g.random(n) < 1e-4) * 1.0, 20, 1e-4, 1e-4),
+    "fair coin, n = 100": Law(lambda g, n: (g.random(n) < 0.5) * 1.0, 100, 0.5, 0.25, counts=True),
+    "Bernoulli(0.0001), n = 20": Law(lambda g, n: (g.random(n) < 1e-4) * 1.0, 20, 1e-4, 1e-4, counts=True),
     "Beta(0.1, 0.1), n = 100": Law(lambda g, n: g.beta(0.1, 0.1, n), 100, 0.5, 0.25 / 1.2),
     "0.2, rarely 1, n = 100": Law(lambda g, n: np.where(g.random(n) < 0.02, 1.0, 0.2), 100, 0.216, 0.64 * 0.0196),
     "Student t, 3 degrees, n = 100": Law(lambda g, n: g.standard_t(3, n), 100, 0.0, 3.0, None),
@@ -62,7 +63,7 @@ class TailBounds(Experiment):
 
     Args:
         repetitions: samples for each measured coverage; 2000 refute 92%, 25,000 refute 94% (at 1e-6, in ten minutes).
-        walk: steps of the random walk whose maximum is bounded.
+        walk: steps of the random walk and of the martingale whose maxima are bounded.
         confidence: nominal, of the intervals.
         seed: of the samples.
     """
@@ -76,8 +77,8 @@ class TailBounds(Experiment):
         checks.count("repetitions", self.repetitions)
         checks.count("walk", self.walk, 2)
         checks.inside("confidence", self.confidence)
-        if self.walk > 1000:
-            raise InputError(f"walk={self.walk} is beyond 1000 steps, whose law is enumerated; choose fewer")
+        if self.walk > 200:
+            raise InputError(f"walk={self.walk} is beyond 200 steps, whose law is summed in rationals; choose fewer")
         checks.count("seed", self.seed, 0)
 
     def run(self, run: Run) -> list[str]:
@@ -95,7 +96,10 @@ class TailBounds(Experiment):
                 f"({best_row.name}), {best_row.value / least:.2g} times what a law attains; Hoeffding's bound is "
                 f"{shown(next(row.value for row in best.rows if row.name == 'hoeffding'))}."
             )
-        save(figures.maxima(*maximum_of_walk(self.walk)), folder / "maximum.png")
+        title = f"The maximum of a random walk of {self.walk} steps of ±1"
+        save(figures.maxima(*maximum_of_walk(self.walk), title), folder / "maximum-of-a-walk.png")
+        title = f"The maximum of a martingale: {self.walk} steps of 0 or ±1, rarer below zero than above"
+        save(figures.maxima(*maximum_of_martingale(self.walk), title), folder / "maximum-of-a-martingale.png")
         cells = self._coverage(run)
         save(figures.coverage(cells, self.confidence), folder / "coverage.png")
         lowest = min(
@@ -154,7 +158,7 @@ class TailBounds(Experiment):
                 "Catoni sequence, last look": ("all times", lambda x: sequences.Catoni(**known).update(x).estimate()),
             }
         known = {"range": law.range, **level}
-        if law.mean * (1 - law.mean) == law.variance or law.mean == 1e-4:
+        if law.counts:
             methods["Clopper-Pearson"] = (
                 "fixed n",
                 lambda x: intervals.clopper_pearson(int(x.sum()), len(x), **level),
@@ -191,3 +195,49 @@ def maximum_of_walk(n: int) -> tuple[list[int], list[float], dict[str, list[floa
         "levy": [levy(t, tail=math.nextafter(float(tail(t)), 1.0)) for t in levels],
     }
     return levels, exact, found
+
+
+def maximum_of_martingale(n: int) -> tuple[list[int], list[float], dict[str, list[float]]]:
+    """As `maximum_of_walk`, for a martingale that goes up or down with probability 1/20 each, 1/40 each below zero.
+
+    Its steps depend on the past, and Var(D_k | past) <= 1/10 always; its law is summed step by step in whole numbers.
+    """
+    levels = list(range(1, n + 1))
+    exact = [Fraction(0)] * n
+    for t in levels:
+        reached = _paths(n, stop=t)
+        exact[t - 1] = Fraction(sum(ways for place, ways in reached.items() if place >= t), 40**n)
+        if exact[t - 1] < Fraction(1, 10**15):
+            break
+    ends = _paths(n, stop=n + 1)
+    positive = Fraction(sum(ways * max(place, 0) for place, ways in ends.items()), 40**n)
+    mean = math.nextafter(float(positive), math.inf)
+    variance = math.nextafter(0.1, 1.0)
+    given = {"variation": math.nextafter(n * variance, math.inf), "largest": 1.0}
+    return (
+        levels,
+        [float(p) for p in exact],
+        {
+            "doob": [doob(t, positive_part=mean) for t in levels],
+            "kolmogorov": [kolmogorov(t, n=n, variance=variance) for t in levels],
+            "marshall": [marshall(t, n=n, variance=variance) for t in levels],
+            "azuma": [azuma(t, n=n, increment=1.0) for t in levels],
+            "freedman": [freedman(t, **given) for t in levels],
+            "freedman_bennett": [freedman_bennett(t, **given) for t in levels],
+            "fan_grama_liu": [fan_grama_liu(t, n=n, **given) for t in levels],
+        },
+    )
+
+
+def _paths(n: int, stop: int) -> dict[int, int]:
+    """Place -> how many of 40^n equally likely paths of the martingale are there after n steps; `stop` holds them."""
+    ways = {0: 1}
+    for _ in range(n):
+        after: dict[int, int] = {}
+        for place, here in ways.items():
+            moves = 0 if place >= stop else 2 if place >= 0 else 1
+            for step, times in ((-1, moves), (0, 40 - 2 * moves), (1, moves)):
+                if times:
+                    after[place + step] = after.get(place + step, 0) + times * here
+        ways = after
+    return ways

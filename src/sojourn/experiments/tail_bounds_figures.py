@@ -55,8 +55,8 @@ def bounds(
     return picture
 
 
-def maxima(levels: list[int], exact: list[float], found: dict[str, list[float]]) -> Figure:
-    """Bounds on P(max_k S_k >= t) for the random walk, above the exact probability."""
+def maxima(levels: list[int], exact: list[float], found: dict[str, list[float]], title: str) -> Figure:
+    """Bounds on P(max_k M_k >= t) above the exact probability, as far as that is above 1e-12."""
     picture, axes = new(1, 1, figsize=(8, 4.5))
     shown = [k for k, p in enumerate(exact) if p > 1e-12]
     t = [levels[k] for k in shown]
@@ -65,8 +65,8 @@ def maxima(levels: list[int], exact: list[float], found: dict[str, list[float]])
         axes.plot(t, [found[name][k] for k in shown], label=name.replace("_", " "), lw=1.8, **look)
     axes.plot(t, [exact[k] for k in shown], color="black", lw=2.2, label="exact")
     axes.set(yscale="log", ylim=(exact[shown[-1]] / 2, 2), xlim=(t[0], t[-1]), xlabel="level t")
-    axes.set_ylabel("P(max S_k >= t), at most")
-    axes.set_title(f"The maximum of a random walk of {len(levels)} steps of ±1", fontsize=10, loc="left")
+    axes.set_ylabel("P(max M_k >= t), at most")
+    axes.set_title(title, fontsize=10, loc="left")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     picture.legend(loc="outside right center", frameon=False, fontsize=9)
