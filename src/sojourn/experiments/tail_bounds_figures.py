@@ -42,7 +42,8 @@ def bounds(
     seen = [value for value in [*least, *(v for curve in curves.values() for v in curve)] if value > 0]
     floor = max(min(seen, default=1e-3), 1e-30) / 2
     if any(least):
-        axes.plot(deviations, [value or float("nan") for value in least], color="black", lw=2.2, label="attained")
+        attained = [value or float("nan") for value in least]
+        axes.step(deviations, attained, color="black", lw=2.2, label="attained", where="pre")
         axes.fill_between(deviations, floor, [max(value, floor) for value in least], color="0.9", lw=0, step="pre")
         axes.text(0.02, 0.03, "no bound can be here", transform=axes.transAxes, fontsize=9, color="0.35")
     axes.set(yscale="log", ylim=(floor, 2), xlim=(deviations[0], deviations[-1]))

@@ -21,7 +21,6 @@ from sojourn.bounds.best import (
     shown,
 )
 from sojourn.bounds.candidates import Side
-from sojourn.bounds.inequality import Dependence
 from sojourn.errors import InputError
 from sojourn.experiments.figures import save
 from sojourn.experiments.tail_bounds_figures import bounds as figure
@@ -31,16 +30,7 @@ from sojourn.experiments.tail_bounds_figures import bounds as figure
 class Question:
     """What is asked of `sojourn bound`: the assumptions, and one of deviation, probability, or accuracy with both."""
 
-    n: int | None = None
-    mean: float | None = None
-    range: tuple[float, float] | None = None
-    variance: float | None = None
-    third_moment: float | None = None
-    largest: float | None = None
-    increment: float | None = None
-    sub_gaussian: float | None = None
-    dependence: Dependence = "iid"
-    unimodal: bool = False
+    assumptions: Assumptions
     deviation: float | None = None
     probability: float | None = None
     accuracy: float | None = None
@@ -48,22 +38,6 @@ class Question:
     side: Side = "upper"
     maximal: bool = False
     picture: Path | None = None
-
-    @property
-    def assumptions(self) -> Assumptions:
-        """What is known of the terms."""
-        return Assumptions(
-            n=1 if self.n is None else self.n,
-            mean=self.mean,
-            range=self.range,
-            variance=self.variance,
-            third_moment=self.third_moment,
-            largest=self.largest,
-            increment=self.increment,
-            sub_gaussian=self.sub_gaussian,
-            dependence=self.dependence,
-            unimodal=self.unimodal,
-        )
 
     def answer(self) -> BestBound:
         """Bounds for a deviation, deviations for a probability, or numbers of terms for an accuracy.
@@ -76,7 +50,7 @@ class Question:
         if self.picture is not None and (self.accuracy is not None or self.deviation == 0):
             raise InputError("--picture shows bounds against the deviation; give --n and a --deviation above zero")
         if self.accuracy is not None and self.probability is not None and self.deviation is None:
-            if self.n is not None or self.of == "sum":
+            if self.assumptions.n != 1 or self.of == "sum":
                 raise InputError("with --accuracy the number of terms is found, for their mean; leave out --n and --of")
             return best_sample_size(
                 self.assumptions, self.accuracy, self.probability, side=self.side, maximal=self.maximal
