@@ -210,6 +210,8 @@ def test_memory_does_not_grow():
         (lambda: betting([0.5, math.nan], range=(0, 1)), "observation 1 is nan"),
         (lambda: betting([], range=(0, 1)), "n=0"),
         (lambda: betting([0.5], range=(1, 0)), "is empty"),
+        (lambda: betting([0.5], range=(-1e308, 1e308)), "wider than the greatest float"),
+        (lambda: Betting(range=(-1e308, 1e308)), "wider than the greatest float"),
         (lambda: betting([0.5], range=(0, 1), confidence=1.0), r"confidence=1.0 is not in \(0, 1\)"),
         (lambda: betting([0.5], range=(0, 1), side="left"), "side='left'"),  # type: ignore[arg-type]
         (lambda: betting([0.5], range=(0, 1), family=0), "family=0 is below 1"),

@@ -29,6 +29,7 @@ def test_printed_ends_are_outside(value, below, above):
         (Estimate(0.5, -math.inf, 0.7123456789), "0.5 [-∞, 0.712346] (95%, asymptotic)"),
         (Estimate(3.0, 3.0, 3.0, unit="s"), "3 s [3, 3] (95%, asymptotic)"),
         (Estimate(2.5, 2.0, 3.0, guarantee="none"), "2.5"),
+        (Estimate(2.5, 2.0, 3.0, confidence=1 - 1e-9), "2.50 [2.00, 3.00] (99.9999999%, asymptotic)"),
         (
             Estimate(2.5, 2.0, 3.0, family=4, method="betting"),
             "2.50 [2.00, 3.00] (95%, 4 quantities together, betting, asymptotic)",

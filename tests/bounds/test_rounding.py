@@ -29,6 +29,7 @@ def test_beyond_the_doubles(exponent, up, down):
     assert below(lambda: ball(exponent).exp()) == down
     assert below(lambda: -ball(exponent).exp()) == -up
     assert above(lambda: -ball(exponent).exp()) == -down
+    assert math.copysign(1, below(lambda: ball(0.0))) == 1  # no minus in front of zero
 
 
 def test_what_is_not_finite_says_nothing():

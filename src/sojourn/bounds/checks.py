@@ -62,6 +62,14 @@ def bracket(name: str, value: Any) -> tuple[float, float]:
     return a, b
 
 
+def scalable(name: str, value: Any) -> tuple[float, float]:
+    """A range whose width is a float too, so that observations can be scaled to [0, 1]."""
+    a, b = bracket(name, value)
+    if math.isinf(b - a):
+        raise InputError(f"{name}=({a:g}, {b:g}) is wider than the greatest float; give observations in a larger unit")
+    return a, b
+
+
 def observations(values: Any, range: tuple[float, float] | None = None) -> np.ndarray:
     """Observations as a flat array of doubles: finite, and in the range where there is one. It may be empty."""
     try:

@@ -78,7 +78,7 @@ class Estimate:
         if self.empty:
             return (
                 f"no value fits the data: that {self.assumes or 'the assumption'} is refuted "
-                f"({100 * self.confidence:.6g}%, {self.method})"
+                f"({100 * self.confidence:.12g}%, {self.method})"
             )
         value, low, high = _aligned(self.value, self.low, self.high)
         return f"{value}{unit} [{low}, {high}] ({self.words})"
@@ -87,7 +87,7 @@ class Estimate:
     def words(self) -> str:
         """The interval in a few words: "95%, Clopper-Pearson, at every n"."""
         together = f", {self.family} quantities together" if self.family > 1 else ""
-        parts = [f"{100 * self.confidence:.6g}%{together}", self.method, self.guarantee]
+        parts = [f"{100 * self.confidence:.12g}%{together}", self.method, self.guarantee]
         return ", ".join(part for part in parts if part)
 
     def explain(self) -> str:

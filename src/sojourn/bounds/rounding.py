@@ -46,7 +46,7 @@ def above(formula: Callable[[], Ball]) -> float:
 
 def below(formula: Callable[[], Ball]) -> float:
     """The greatest float that is not above the formula's value; -inf where its balls never become finite."""
-    return _rounded(formula, lambda x: -_float_above(-x), -math.inf)
+    return _rounded(formula, lambda x: 0.0 - _float_above(-x), -math.inf)
 
 
 def _rounded(formula: Callable[[], Ball], toward: Callable[[Ball], float], otherwise: float) -> float:

@@ -32,7 +32,7 @@ def betting(
     Source: V. Voracek and F. Orabona, arXiv 2505.22422; I. Waudby-Smith and A. Ramdas, JRSS B 86 (2024), 1.
     """
     error = checked(confidence, side, family)
-    a, b = checks.bracket("range", range)
+    a, b = checks.scalable("range", range)
     x = checks.observations(values, (a, b))
     if len(x) == 0:
         raise InputError("n=0: there are no observations; give one or more")

@@ -36,7 +36,7 @@ class Betting(ConfidenceSequence):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.range = checks.bracket("range", self.range)
+        self.range = checks.scalable("range", self.range)
         self._bets = Bets(self.range, self.error, self.side, _MOST)
 
     def update(self, values: Any) -> Self:

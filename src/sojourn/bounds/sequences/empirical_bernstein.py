@@ -13,7 +13,6 @@ from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.rounding import above, ball, below
 from sojourn.bounds.sequences.running import sum_of
 from sojourn.bounds.sequences.sequence import ConfidenceSequence
-from sojourn.errors import InputError
 from sojourn.kernels.bounds_running import LARGEST_LOW, LEAST_HIGH, predict
 
 
@@ -42,10 +41,8 @@ class EmpiricalBernstein(ConfidenceSequence):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.range = checks.bracket("range", self.range)
+        self.range = checks.scalable("range", self.range)
         self._log = above(lambda: -ball(self.error).log())
-        if math.isinf(self.range[1] - self.range[0]):
-            raise InputError(f"range={self.range} is wider than the greatest float; give observations in a larger unit")
 
     def update(self, values: Any) -> Self:
         x, (a, b) = checks.observations(values, self.range), self.range
