@@ -14,6 +14,7 @@ from sojourn.bounds.rounding import Ball, above, ball, below
 from sojourn.bounds.sequences.running import proxy_of, spread_in_words, sum_of
 from sojourn.bounds.sequences.sequence import ConfidenceSequence
 from sojourn.bounds.sides import ends
+from sojourn.errors import InputError
 from sojourn.kernels.bounds_running import add_weighted
 
 
@@ -39,7 +40,9 @@ class Hoeffding(ConfidenceSequence):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.range = None if self.range is None else checks.bracket("range", self.range)
-        deviation = math.sqrt(float(proxy_of(self.range, self.variance_proxy).mid()))
+        deviation = float(proxy_of(self.range, self.variance_proxy).sqrt().mid())
+        if not 1e-150 < deviation < 1e150:
+            raise InputError(f"a spread of {deviation:.3g} has no square among the floats; give another unit")
         log = float(-ball(self.error).log().mid())
         self._scale, self._most = math.sqrt(2 * log) / deviation, 1 / (2 * deviation)
 
