@@ -28,7 +28,7 @@ def simulate(
     process: Process,
     state: State | None = None,
     *,
-    steps: int,
+    steps: int | None = None,
     save_every: int | None = None,
     ensemble: int | None = None,
     seed: int = 0,
@@ -45,7 +45,7 @@ def simulate(
     Args:
         process: what to simulate.
         state: where to start; by default `process.initial(ensemble, ...)`, drawn from the seed.
-        steps: how many steps, 0 or more.
+        steps: how many steps, 0 or more; by default to the process's own end (`horizon`), where it has one.
         save_every: steps between saved frames; by default only the first and the last are saved.
         ensemble: number of members of a random start (1 by default); with `state` it is the state's.
         seed: 0 <= seed < 2^64.
@@ -60,7 +60,7 @@ def simulate(
         NonFiniteError: a field stopped being finite; it names the step and the place, and the state before it is
             kept as the last frame.
     """
-    steps, seed = whole("steps", steps), whole("seed", seed)
+    steps, seed = _steps(process, steps), whole("seed", seed)
     save_every = None if save_every is None else whole("save_every", save_every)
     ensemble = None if ensemble is None else whole("ensemble", ensemble)
     if steps < 0:
@@ -177,6 +177,19 @@ def _next_chunk(chunk: int, size: int, seconds: float) -> int:
     return chunk * 2 if size == chunk and seconds < _PAUSE_SECONDS / 2 else chunk
 
 
+def _steps(process: Process, steps: int | None) -> int:
+    """The number of steps asked for, or the process's own."""
+    name, end = type(process).__name__, process.horizon
+    if steps is None:
+        if end is None:
+            raise InputError(f"{name} goes on for ever; say how far with steps=")
+        return end
+    steps = whole("steps", steps)
+    if end is not None and steps > end:
+        raise InputError(f"steps={steps} is beyond the end of {name}, which is after {end} steps")
+    return steps
+
+
 def _marks(steps: int, save_every: int | None) -> np.ndarray:
     every = save_every or max(steps, 1)
     marks = np.arange(0, steps + 1, every, dtype=np.int64)
@@ -252,7 +265,10 @@ def check_memory(process: Process, members: int, steps: int, save_every: int | N
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, paths as text: what JSON gives back is what was put in; of a large tensor its digest."""
+    """Tuples as lists, paths as text: what JSON gives back is what was put in; of a large tensor its digest;
+    of what has a method `record`, such as a model, that."""
+    if hasattr(value, "record"):
+        return _plain(value.record())
     if isinstance(value, torch.Tensor):
         whole = value.detach().cpu()
         if whole.ndim == 0:

@@ -40,6 +40,11 @@ class Process(ABC):
     dt = 1  # time between steps; a system in continuous time declares its own field of this name
     time_unit = "step"
 
+    @property
+    def horizon(self) -> int | None:
+        """The number of steps after which the process ends; None where it goes on for ever."""
+        return None
+
     @abstractmethod
     def fields(self) -> dict[str, Field]:
         """Name -> axes, shape, type, unit and long name of every part of the state."""

@@ -1,0 +1,1 @@
+"""Diffusion models (Ho, Jain and Abbeel 2020) whose every number can be checked."""
