@@ -18,6 +18,7 @@ from sojourn.training.checkpoint import digest
 
 if TYPE_CHECKING:
     from sojourn.diffusion.bound import Bound
+    from sojourn.diffusion.flow import Likelihood
     from sojourn.diffusion.guidance import Guidance
     from sojourn.diffusion.reverse import Reverse
     from sojourn.diffusion.samplers.sampler import Sampler
@@ -86,7 +87,7 @@ class DDPM(nn.Module):
         times = as_times(t)
         alpha, sigma = (spread(scale, x) for scale in self.schedule.scales(times))
         times = self.schedule.network_time(times).to(x).expand(len(x))
-        output = self.network(self.parameterisation.input(x, alpha, sigma), times, condition)
+        output = self.network(self.parameterisation.input(x, alpha, sigma), times, condition).to(x.dtype)
         if self.network.outputs == 1:
             return output, None
         output, fraction = output.chunk(2, dim=1)
@@ -100,6 +101,10 @@ class DDPM(nn.Module):
             t: time, one for all or one a member.
         """
         output, fraction = self.output(x, t, condition)
+        return self.read(output, x, t, fraction)
+
+    def read(self, output: Tensor, x: Tensor, t: Time, fraction: Tensor | None = None) -> Prediction:
+        """The prediction that an output of the network means."""
         alpha, sigma = (spread(scale, x) for scale in self.schedule.scales(t))
         return Prediction(*self.parameterisation.read(output, x, alpha, sigma), fraction)
 
@@ -129,6 +134,12 @@ class DDPM(nn.Module):
         from sojourn.diffusion.bound import bound
 
         return bound(self, x_0, **options)
+
+    def likelihood(self, x_0: Tensor, **options: Any) -> Likelihood:
+        """-log p(x_0) by the probability flow; see `sojourn.diffusion.flow.likelihood` for the options."""
+        from sojourn.diffusion.flow import likelihood
+
+        return likelihood(self, x_0, **options)
 
     def record(self) -> dict[str, Any]:
         """What a run's record says of this model."""

@@ -1,0 +1,95 @@
+"""Training a diffusion model: batches, times and noise as functions of the step, the loss, and the one loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from sojourn.data.batches import batch_indices
+from sojourn.diffusion.bound import check_data
+from sojourn.diffusion.losses import Loss, Simple
+from sojourn.diffusion.times import ImportanceSampler, uniform_times
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.training import distributed
+from sojourn.training.loop import Training, train
+
+if TYPE_CHECKING:
+    from sojourn.diffusion.ddpm import DDPM
+    from sojourn.runs import Run
+
+
+def fit(
+    model: DDPM,
+    x_0: Tensor,
+    settings: Training,
+    *,
+    loss: Loss | None = None,
+    batch: int = 128,
+    condition: Tensor | None = None,
+    without_condition: float = 0.1,
+    times: Literal["uniform", "importance"] = "uniform",
+    seed: int = 0,
+    run: Run | None = None,
+    stage: str = "training",
+    progress: bool = True,
+) -> None:
+    """Trains the model on data, in place; see `sojourn.training` for averages, precision, resuming and several GPUs.
+
+    Args:
+        x_0: (n, *shape), on the CPU or where the model is.
+        settings: how to train. Ho, Jain and Abbeel: learning rate 2e-4 after a warm-up of 5000 steps, clip=1.
+        loss: see `sojourn.diffusion.losses`; by default `Simple()`.
+        batch: members of a step, over all processes.
+        condition: (n, ...), for a conditional network.
+        without_condition: share of members that are trained without it, as classifier-free guidance needs.
+        times: "uniform", or "importance" for times whose losses vary most (one process).
+        seed: of batches, times and noise.
+
+    Raises:
+        InputError: the data do not fit the model.
+    """
+    check_data(model, x_0)
+    if condition is not None and len(condition) != len(x_0):
+        raise InputError(f"there are {len(x_0)} data and {len(condition)} conditions; give one for each")
+    chosen = loss or Simple()
+    noise = Noise(seed)
+    trained = _Trained(model, ImportanceSampler(model.schedule) if times == "importance" else None)
+    first, count = distributed.share(batch)
+
+    def objective(module: nn.Module, step: int) -> Tensor:
+        device = model.device
+        rows = batch_indices(len(x_0), batch, step=step, seed=seed)[first : first + count]
+        data = x_0[rows].to(device, model.dtype)
+        here = noise.members(first)
+        given = None
+        if condition is not None:
+            given = _dropped(condition[rows], without_condition, step, here.split("drop")).to(device)
+        epsilon = here.split("epsilon").normal(step, count, model.shape, dtype=model.dtype, device=device)
+        if trained.times is None:
+            t = uniform_times(model.schedule, step, first, count, batch, noise.split("time")).to(device)
+            return chosen(model, data, t, epsilon, given).mean()
+        t, weights = (value.to(device) for value in trained.times.draw(step, count, noise.split("time")))
+        losses = chosen(model, data, t, epsilon, given)
+        trained.times.learn(t, losses)
+        return (weights * losses).mean()
+
+    train(trained, objective, settings, run=run, stage=stage, progress=progress)
+    model.eval()
+
+
+class _Trained(nn.Module):
+    """What a checkpoint holds: the model, and the history of its losses where times are drawn by it."""
+
+    def __init__(self, model: DDPM, times: ImportanceSampler | None) -> None:
+        super().__init__()
+        self.model, self.times = model, times
+
+
+def _dropped(condition: Tensor, share: float, step: int, noise: Noise) -> Tensor:
+    """The conditions, a share of them replaced by "none": -1 for classes, NaN for numbers."""
+    none = noise.uniform(step, len(condition), ()) < share
+    absent = -1 if not condition.is_floating_point() else float("nan")
+    return torch.where(none.reshape(-1, *[1] * (condition.ndim - 1)), absent, condition)
