@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
 from sojourn.errors import InputError
@@ -26,11 +27,16 @@ def save(path: Path, tensors: dict[str, torch.Tensor], **values: Any) -> None:
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors and values of a checkpoint; InputError if the file is missing or not one of ours."""
     try:
-        with safe_open(path, framework="pt") as file:
-            values = json.loads((file.metadata() or {}).get("values", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118 (not a dict)
-    except (FileNotFoundError, SafetensorError) as error:
+        return parse(path.read_bytes())
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read as a checkpoint: {error}") from None
+
+
+def parse(data: bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and values in the bytes of a checkpoint; SafetensorError if they are not one."""
+    tensors = from_bytes(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return tensors, json.loads(header.get("__metadata__", {}).get("values", "{}"))
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:

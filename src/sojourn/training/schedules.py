@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-Schedule = Literal["constant", "cosine", "linear"]
+Schedule = Literal["constant", "cosine", "linear", "inverse_sqrt"]
 
 
-def rate_factor(schedule: Schedule, step: int, steps: int, warmup: int = 0, floor: float = 0.0) -> float:
+def rate_factor(
+    schedule: Schedule, step: int, steps: int, warmup: int = 0, floor: float = 0.0, *, hold: int = 0
+) -> float:
     """The factor on the learning rate at `step` of `steps`: a linear warm-up, then a decay from 1 to `floor`.
 
     constant: 1; linear: floor + (1 - floor)(1 - s); cosine: floor + (1 - floor)(1 + cos(pi s))/2, with s the share of
-    the steps after `warmup`.
+    the steps after `warmup`. inverse_sqrt: floor + (1 - floor)/sqrt(max(step/hold, 1)), which does not depend on
+    `steps` (Karras et al. 2024, arXiv 2312.02696, where `hold` is t_ref).
     """
     if step < warmup:
         return (step + 1) / warmup
     s = (step - warmup) / max(steps - warmup, 1)
-    if schedule == "constant":
-        return 1.0
-    share = 1.0 - s if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * s))
+    match schedule:
+        case "constant":
+            return 1.0
+        case "linear":
+            share = 1.0 - s
+        case "cosine":
+            share = 0.5 * (1.0 + math.cos(math.pi * s))
+        case "inverse_sqrt":
+            share = max(step / hold, 1.0) ** -0.5
     return floor + (1.0 - floor) * share
 
 
