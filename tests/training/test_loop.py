@@ -98,6 +98,10 @@ def test_checkpoint_round_trip_and_bad_files(tmp_path):
     checkpoint.save(tmp_path / "c.safetensors", tensors, step=4, name="x")
     loaded, values = checkpoint.load(tmp_path / "c.safetensors")
     assert values == {"step": 4, "name": "x"}
+    checkpoint.save(tmp_path / "e.safetensors", many := {f"t{k}": torch.full((k + 1,), k) for k in range(40)})
+    assert checkpoint.digest(checkpoint.load(tmp_path / "e.safetensors")[0]) == checkpoint.digest(
+        dict(sorted(many.items()))
+    )
     assert all(torch.equal(loaded[k], v) for k, v in tensors.items())
     (tmp_path / "d.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(sj.InputError, match="cannot be read as a checkpoint"):

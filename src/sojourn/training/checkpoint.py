@@ -33,8 +33,8 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def parse(data: bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and values in the bytes of a checkpoint; SafetensorError if they are not one."""
-    tensors = from_bytes(data)
+    """The tensors, sorted by name, and values in the bytes of a checkpoint; SafetensorError if they are not one."""
+    tensors = dict(sorted(from_bytes(data).items()))  # from_bytes keeps no order, and `digest` depends on it
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return tensors, json.loads(header.get("__metadata__", {}).get("values", "{}"))
 
