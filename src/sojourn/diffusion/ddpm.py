@@ -17,11 +17,11 @@ from sojourn.errors import InputError
 from sojourn.training.checkpoint import digest
 
 if TYPE_CHECKING:
-    from sojourn.diffusion.bound import Bound
     from sojourn.diffusion.flow import Likelihood
     from sojourn.diffusion.guidance import Guidance
     from sojourn.diffusion.reverse import Reverse
     from sojourn.diffusion.samplers.sampler import Sampler
+    from sojourn.diffusion.variational import Bound
 
 
 class DDPM(nn.Module):
@@ -130,8 +130,8 @@ class DDPM(nn.Module):
         return Reverse(Denoiser(self, condition=condition, guidance=guidance, limits=chosen), sampler)
 
     def bound(self, x_0: Tensor, **options: Any) -> Bound:
-        """The variational bound on -log p(x_0), term by term; see `sojourn.diffusion.bound.bound` for the options."""
-        from sojourn.diffusion.bound import bound
+        """The variational bound on -log p(x_0), term by term; see `sojourn.diffusion.bound` for the options."""
+        from sojourn.diffusion.variational import bound
 
         return bound(self, x_0, **options)
 

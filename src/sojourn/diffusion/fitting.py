@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sojourn.data.batches import batch_indices
-from sojourn.diffusion.bound import check_data
 from sojourn.diffusion.losses import Loss, Simple
 from sojourn.diffusion.times import ImportanceSampler, uniform_times
+from sojourn.diffusion.variational import check_data
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.training import distributed

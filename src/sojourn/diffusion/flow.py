@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from sojourn.bounds.estimate import Estimate
-from sojourn.diffusion.bound import check_data, estimate, terms
 from sojourn.diffusion.marginals import Time, as_times, spread
 from sojourn.diffusion.runge_kutta import integrate
 from sojourn.diffusion.schedule import Schedule
+from sojourn.diffusion.variational import check_data, estimate, terms
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.observers import ProgressBar

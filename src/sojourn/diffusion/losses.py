@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
-from sojourn.diffusion.bound import terms, terms_of
 from sojourn.diffusion.marginals import spread
+from sojourn.diffusion.variational import terms, terms_of
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:

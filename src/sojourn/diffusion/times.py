@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def uniform_times(schedule: Marginals, step: int, first: int, count: int, batch: int, noise: Noise) -> Tensor:
-    """Times of members first, ..., first + count - 1 of a batch, (count,) float64, uniform and stratified over the batch.
+    """Times of the members from `first` on of a batch, (count,) float64, uniform and stratified over the batch.
 
     One uniform number u0 serves a step: member i has u_i = (u0 + i / batch) mod 1. Of T steps t = 1 + floor(T u),
     else t = first + (last - first) u.
