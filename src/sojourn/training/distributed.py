@@ -51,6 +51,12 @@ def join(device: torch.device) -> None:
     atexit.register(dist.destroy_process_group)
 
 
+def meet() -> None:
+    """Waits for the other processes: what process 0 was writing is then written."""
+    if place()[1] > 1:
+        dist.barrier()
+
+
 def average(parameters: Sequence[torch.nn.Parameter], loss: torch.Tensor) -> torch.Tensor:
     """Replaces every gradient by its mean over the processes, and returns the mean loss.
 

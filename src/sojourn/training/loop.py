@@ -184,6 +184,7 @@ def train(
         seeds, settings.steps, device
     )  # what follows a training draws the same whether the training was just read or done
     averages.put_in_place()
+    distributed.meet()
 
 
 def _seed(seeds: Noise, step: int, device: torch.device) -> None:
