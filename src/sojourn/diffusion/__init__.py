@@ -13,6 +13,7 @@ from sojourn.diffusion.exact import GaussianMixture
 from sojourn.diffusion.fitting import fit
 from sojourn.diffusion.flow import Likelihood, likelihood, log_density
 from sojourn.diffusion.forward import Noising
+from sojourn.diffusion.networks import MLP, Classes, DiT, Image, UNet, Vector
 from sojourn.diffusion.prediction import Edm, Prediction
 from sojourn.diffusion.reverse import Reverse
 from sojourn.diffusion.schedule import Schedule
@@ -20,15 +21,21 @@ from sojourn.diffusion.variational import Bound, bound
 
 __all__ = [
     "DDPM",
+    "MLP",
     "Bound",
+    "Classes",
     "ContinuousSchedule",
+    "DiT",
     "Edm",
     "GaussianMixture",
+    "Image",
     "Likelihood",
     "Noising",
     "Prediction",
     "Reverse",
     "Schedule",
+    "UNet",
+    "Vector",
     "bound",
     "fit",
     "guidance",
