@@ -1,7 +1,4 @@
-"""Predecessors of boards of Life, as a discrete diffusion with masks that is told the later board.
-
-p(x | y, k):  x a board k steps before y, or a board with k steps more behind it and one before y; see `Pairs`.
-"""
+"""Predecessors of boards of Life, as a discrete diffusion with masks that is told the later board: p(x | y, label)."""
 
 from __future__ import annotations
 
@@ -9,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sojourn.diffusion.discrete.d3pm import D3PM
+from sojourn.diffusion.discrete.games import MOST_GENERATIONS, Reversal, told, training_pairs
+from sojourn.diffusion.discrete.kernel import Kernel
+from sojourn.driver import simulate
 from sojourn.noise import Noise
 from sojourn.processes.life.life import neighbours
 
 MASK = 2
-LABELS = 5
-WARM_UP = 5
 
 
 class PredecessorNetwork(nn.Module):
@@ -23,7 +22,7 @@ class PredecessorNetwork(nn.Module):
     A cell of y is a constraint on nine cells of x. What is known about it is one of 486 cases: its value, the state of
     the cell of x below it (dead, alive, masked), and how many of the eight around that are alive and how many masked.
     Each case has a learned vector; residual blocks on the torus then pass what constraints say to their neighbours.
-    The time is not an input: which cells are masked says all, p(x_0 | x_t) being the same at every t.
+    The time is not an input: p(x_0 | x_t) is the same at every t, since which cells are masked says all.
 
     Args:
         channels: width of the residual blocks.
@@ -37,7 +36,7 @@ class PredecessorNetwork(nn.Module):
     def __init__(self, channels: int = 32, blocks: int = 6, *, noise: Noise) -> None:
         super().__init__()
         self.case = nn.Embedding(2 * 3 * 81, channels)
-        self.label = nn.Embedding(LABELS, channels)
+        self.label = nn.Embedding(MOST_GENERATIONS, channels)
         self.conv = nn.ModuleList(nn.Conv2d(channels, channels, 3) for _ in range(blocks))
         self.mix = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(blocks))
         self.readout = nn.Conv2d(channels, 2, 1)
@@ -71,3 +70,49 @@ def cases(x_t: Tensor, y: Tensor) -> Tensor:
 def _around(cells: Tensor) -> Tensor:
     nine = neighbours(cells, "torus")
     return sum(nine[:4] + nine[5:], torch.zeros_like(cells))
+
+
+def masks(steps: int) -> Kernel:
+    """The absorbing kernel of two states with alpha_bar_t = 1 - t/T, its mutual-information schedule."""
+    return Kernel.absorbing(2, 1 - torch.arange(steps + 1, dtype=torch.float64) / steps)
+
+
+def loss(network: nn.Module, step: int, *, batch: int, reversal: Reversal, noise: Noise) -> Tensor:
+    """The bound in the limit of many steps, in nats per cell: the integral over the masked share m of
+    E[sum over masked cells of -log p(x_0 | x_t)] / m, with m stratified over the batch.
+
+    Source: Austin et al. (2021), appendix A.3: with masks and this schedule L_{t-1} is 1/t of the masked cells' loss.
+    """
+    x, condition = training_pairs(batch, reversal, noise.split("games"), step)
+    n = len(x)
+    share = (torch.arange(n) + noise.split("share").uniform(step, 1, ())) / n
+    masked = noise.split("masks").uniform(step, n, tuple(x.shape[1:])) < share[:, None, None]
+    x_t = torch.where(masked, torch.tensor(MASK, dtype=torch.uint8), x)
+    logits = network(x_t, torch.zeros(n, dtype=torch.int64), condition)
+    nats = functional.cross_entropy(logits.permute(0, 3, 1, 2), x.long(), reduction="none")
+    return ((nats * masked).flatten(1).mean(1) / share.clamp(min=1 / masked[0].numel())).mean()
+
+
+def sample(model: D3PM, stop: Tensor, generations: int, *, reversal: Reversal, seed: int) -> Tensor:
+    """A start board for every stop board (n, height, width), by one reverse chain, or by one for each generation."""
+    board = stop
+    for label in labels(generations, reversal):
+        chain = model.reverse(tuple(stop.shape[1:]), condition=told(board, label))
+        name = Noise(seed).split(label).stream
+        board = simulate(chain, steps=chain.horizon, ensemble=len(stop), seed=name, progress=False).state()["cell"]
+    return board
+
+
+def most_probable(network: nn.Module, stop: Tensor, generations: int, *, reversal: Reversal) -> Tensor:
+    """What a network without diffusion would answer: all cells at once, each alive where p(alive | stop) > 1/2."""
+    board = stop
+    for label in labels(generations, reversal):
+        with torch.no_grad():
+            logits = network(torch.full_like(board, MASK), torch.zeros(len(board)), told(board, label))
+        board = logits.argmax(-1).to(torch.uint8)
+    return board
+
+
+def labels(generations: int, reversal: Reversal) -> list[int]:
+    """The label of each chain that `sample` runs, in their order."""
+    return [generations - 1] if reversal == "jointly" else list(range(generations - 1, -1, -1))
