@@ -7,6 +7,8 @@ with (b, s, g)_1, (b, s, g)_2 = Linear(SiLU(e)), zero at the start, so that ever
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -63,21 +65,24 @@ class DiT(nn.Module):
             raise InputError(f"width={width}, depth={depth}, heads={heads}: width is a multiple of 4 and of heads")
         self.time, self.condition = TimeEmbedding(_TIME_WIDTH, width, shift=0), ConditionEmbedding(condition, width)
         self.embed = nn.Linear((channels + joined_channels(condition)) * patch**2, width)
-        positions = _positions(height // patch, across // patch, width).to(self.embed.weight)
+        positions = _positions(height // patch, across // patch, width).to(torch.get_default_dtype())
         self.register_buffer("positions", positions, persistent=False)
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
         self.modulate, self.last = nn.Linear(width, 2 * width), nn.Linear(width, outputs * channels * patch**2)
         self._start()
 
     def _start(self) -> None:
+        block: Any
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         for layer in (self.time.first, self.time.second):
             nn.init.normal_(layer.weight, std=0.02)
-        for layer in (self.modulate, self.last, *(block.modulate for block in self.blocks)):
+        for layer in (self.modulate, self.last):
             nn.init.zeros_(layer.weight)
+        for block in self.blocks:
+            nn.init.zeros_(block.modulate.weight)
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         check_input(self.shape, x, t)

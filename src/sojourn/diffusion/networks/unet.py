@@ -7,7 +7,7 @@ attention:  x + Linear(softmax(q k^T / sqrt(c)) v),   q, k, v = Linear(Norm(x)) 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -111,8 +111,9 @@ class UNet(nn.Module):
         check_input(self.shape, x, t)
         e = F.silu(self.time(t) + self.condition(x, condition))
         x = join(self.condition.kind, x, condition)
-        h = self.first(x.contiguous(memory_format=torch.channels_last)).contiguous(memory_format=torch.channels_last)
+        h = _channels_last(self.first(_channels_last(x)))
         skips = [h]
+        level: Any
         for level in self.down:
             for block, attention in zip(level.blocks, level.attentions, strict=True):
                 h = attention(block(h, e))
@@ -227,6 +228,11 @@ class _Double(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """x in that order of memory, in a way that torch.func's transforms know."""
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 
 def norm_groups(width: int) -> int:
