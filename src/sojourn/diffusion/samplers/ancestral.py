@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sojourn.diffusion.samplers.sampler import Grid, Sampler
+from sojourn.diffusion.samplers.sampler import Grid, SpacedSampler, normal_like
 from sojourn.diffusion.variances import log_variance
 from sojourn.noise import Noise
 from sojourn.process import State
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ancestral(Sampler):
+class Ancestral(SpacedSampler):
     """x_s = mean of q(x_s | x_t, predicted x_0) + sqrt(variance) z; the last step adds no noise.
 
     The variance is the model's: small, large, or learned between the two, of the respaced chain.
@@ -34,5 +34,5 @@ class Ancestral(Sampler):
         if s == 0:
             return {"x": mean}
         variance = torch.exp(log_variance(denoiser.model.variance, grid.schedule, x, t, s, found.fraction))
-        z = noise.normal(i, len(x), tuple(x.shape[1:]), dtype=x.dtype, device=x.device)
+        z = normal_like(x, i, noise)
         return {"x": mean + torch.sqrt(variance) * z}

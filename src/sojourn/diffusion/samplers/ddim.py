@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sojourn.diffusion.marginals import Marginals
-from sojourn.diffusion.samplers.sampler import Grid, Sampler, make_grid
+from sojourn.diffusion.samplers.sampler import Grid, SpacedSampler, make_grid, normal_like
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import State
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DDIM(Sampler):
+class DDIM(SpacedSampler):
     """x_s = alpha_s x_0 + sqrt(sigma_s^2 - v) epsilon + sqrt(v) z,   v = eta^2 beta_tilde(s | t).
 
     Args:
@@ -40,13 +40,13 @@ class DDIM(Sampler):
         if self.eta == 0 or sigma == 0:
             return {"x": float(alpha) * found.x_0 + float(sigma) * found.epsilon}
         variance = self.eta**2 * grid.schedule.posterior_coefficients(grid.t[i], grid.t[i + 1])[2]
-        z = noise.normal(i, len(x), tuple(x.shape[1:]), dtype=x.dtype, device=x.device)
+        z = normal_like(x, i, noise)
         kept = torch.sqrt(sigma**2 - variance)
         return {"x": float(alpha) * found.x_0 + float(kept) * found.epsilon + float(torch.sqrt(variance)) * z}
 
 
 @dataclass(frozen=True)
-class DDIMInverse(Sampler):
+class DDIMInverse(SpacedSampler):
     """From data to noise: x_t = alpha_t x_0 + sigma_t epsilon, with the prediction made at s < t.
 
     It starts at data, `Reverse.start(images)`, which stand for x at the first noisy time.

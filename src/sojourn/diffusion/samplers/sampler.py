@@ -40,9 +40,32 @@ class Grid:
     schedule: Marginals
 
 
-@dataclass(frozen=True)
 class Sampler(ABC):
-    """A way to walk from noise to data.
+    """A way to walk from noise to data; a subclass is a frozen dataclass.
+
+    Attributes:
+        steps: of the chain.
+    """
+
+    steps: int
+
+    @property
+    def memory(self) -> int:
+        """How many earlier fields of x's shape a step needs: predictions, as a rule."""
+        return 0
+
+    @abstractmethod
+    def grid(self, schedule: Marginals) -> Grid:
+        """The times of the chain for this schedule."""
+
+    @abstractmethod
+    def step(self, state: State, i: int, grid: Grid, denoiser: Denoiser, noise: Noise) -> State:
+        """The state at grid.t[i + 1] from that at grid.t[i]."""
+
+
+@dataclass(frozen=True)
+class SpacedSampler(Sampler):
+    """A sampler whose times are a choice of its own.
 
     Args:
         steps: of the chain.
@@ -54,18 +77,8 @@ class Sampler(ABC):
     steps: int = 50
     spacing: Spacing | tuple[float, ...] = "uniform"
 
-    @property
-    def memory(self) -> int:
-        """How many earlier predictions a step needs."""
-        return 0
-
     def grid(self, schedule: Marginals) -> Grid:
-        """The times of the chain for this schedule."""
         return make_grid(_times(schedule, self.steps, self.spacing), schedule)
-
-    @abstractmethod
-    def step(self, state: State, i: int, grid: Grid, denoiser: Denoiser, noise: Noise) -> State:
-        """The state at grid.t[i + 1] from that at grid.t[i]."""
 
 
 def make_grid(t: Tensor, schedule: Marginals) -> Grid:
@@ -74,9 +87,15 @@ def make_grid(t: Tensor, schedule: Marginals) -> Grid:
     return Grid(t, alpha, sigma, schedule.log_snr(t) / 2, schedule)
 
 
-def remember(state: State, prediction: Tensor) -> Tensor:
-    """The memory with one more prediction, the latest first."""
-    return torch.cat([prediction[:, None], state["memory"][:, :-1]], dim=1)
+def normal_like(x: Tensor, i: int, noise: Noise) -> Tensor:
+    """Standard normals of step i, of the shape and type of x (n, ...), where it is."""
+    return noise.normal(i, len(x), tuple(x.shape[1:]), dtype=x.dtype, device=x.device)
+
+
+def check_order(order: int, greatest: int) -> None:
+    """Raises InputError unless the order of a multistep method is known."""
+    if order not in range(1, greatest + 1):
+        raise InputError(f"order={order!r} is not known; choose a whole number from 1 to {greatest}")
 
 
 def _times(schedule: Marginals, steps: int, spacing: Spacing | tuple[float, ...]) -> Tensor:
