@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sojourn.bounds.estimate import Estimate
@@ -118,9 +120,9 @@ def film(chain: np.ndarray, stop: np.ndarray, scale: int = 9) -> Iterator[np.nda
 
 
 def table(estimates: dict[Any, dict[str, Estimate]], methods: dict[str, str], boards: int) -> list[str]:
-    """Lines: a row a method, a column a number of generations, and all with its interval."""
+    """Lines: a row a method, a column a number of generations, the mean of all; of the last method all intervals."""
     found = Table(
-        title=f"Wrong cells, mean over {boards} unseen boards each (Kaggle's score)",
+        title=f"Wrong cells, mean over {boards} unseen boards for each number of generations (Kaggle's score)",
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),
@@ -128,19 +130,24 @@ def table(estimates: dict[Any, dict[str, Estimate]], methods: dict[str, str], bo
     found.add_column("generations")
     for key in estimates:
         found.add_column(str(key), justify="right")
-    found.add_column("95%, betting, at this n")
+    found.add_column("all: 95%, betting, at this n")
     for name, title in methods.items():
         every = estimates["all"][name]
         values = [f"{row[name].value:.4f}" for row in estimates.values()]
-        found.add_row(title, *values, f"[{every.low:.4f}, {every.high:.4f}]".replace("[", "\\["))
-    for d, row in ((d, row) for d, row in estimates.items() if d != "all"):
-        if d == 1:
-            found.add_section()
-        low, high = row["found"].low, row["found"].high
-        found.add_row(
-            f"the last row's interval, {d}", *[""] * len(estimates), f"\\[{low:.4f}, {high:.4f}]", style="dim"
-        )
+        found.add_row(title, *values, escape(f"[{_down(every.low):.4f}, {_up(every.high):.4f}]"))
+    last = [row[list(methods)[-1]] for row in estimates.values()]
+    found.add_section()
+    found.add_row("  its 95% interval, from", *[f"{_down(e.low):.4f}" for e in last], style="dim")
+    found.add_row("  to", *[f"{_up(e.high):.4f}" for e in last], style="dim")
     console = Console(width=130, file=io.StringIO())
     with console.capture() as capture:
         console.print(found)
-    return [line.rstrip().replace("[", "\\[") for line in capture.get().splitlines()]
+    return [escape(line.rstrip()) for line in capture.get().splitlines()]
+
+
+def _down(end: float) -> float:
+    return math.floor(1e4 * end) / 1e4
+
+
+def _up(end: float) -> float:
+    return math.ceil(1e4 * end) / 1e4

@@ -88,7 +88,8 @@ class Kernel:
         is the same; with the uniform one it counts the evidence of x_t twice when p is the true p(x_0 | x_t).)
 
         Args:
-            x_t: (n, *lattice), states 0 to S - 1.
+            x_t: (n, *lattice), states 0 to S - 1, such as can occur at t; NaN where x_t cannot (a cell that is no mask
+                where alpha_bar_t = 0).
             x_0: (n, *lattice) states 0 to K - 1, or (n, *lattice, K) probabilities, whose dtype is then used.
             t: time.
 
