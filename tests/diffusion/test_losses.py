@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sojourn.diffusion.continuous import ContinuousSchedule
 from sojourn.diffusion.ddpm import DDPM
 from sojourn.diffusion.exact import GaussianMixture
 from sojourn.diffusion.fitting import fit
@@ -190,3 +191,13 @@ class _Interrupted(DDPM):
         if self.left < 0:
             raise KeyboardInterrupt
         return super().output(x, t, condition)
+
+
+def test_the_variational_losses_need_steps():
+    schedule = ContinuousSchedule.cosine()
+    model = DDPM(LAW.network(schedule), schedule, levels=None)
+    x_0, _, epsilon = _draws(4)
+    with pytest.raises(InputError, match="give the model a schedule with steps, "):
+        Variational()(model, x_0, torch.full((4,), 0.5, dtype=DOUBLE), epsilon)
+    with pytest.raises(InputError, match="discretise it, or use uniform times"):
+        ImportanceSampler(schedule)

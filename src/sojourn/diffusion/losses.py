@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor
 
 from sojourn.diffusion.marginals import spread
-from sojourn.diffusion.variational import terms, terms_of
+from sojourn.diffusion.variational import terms, terms_of, with_steps
 from sojourn.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Variational:
     """T L_{t-1} in nats a dimension; its mean over uniform t is the bound without L_T."""
 
     def __call__(self, model, x_0, t, epsilon, condition=None):
-        return model.schedule.steps / math.prod(model.shape) * terms(model, x_0, t, epsilon, condition)
+        steps = with_steps(model.schedule).steps
+        return steps / math.prod(model.shape) * terms(model, x_0, t, epsilon, condition)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Hybrid:
         output, fraction = model.output(x_t, t, condition)
         simple = _error(model, output, x_0, t, epsilon, lambda snr, own: snr)
         found = model.read(output.detach(), x_t, t, fraction)
-        bound = model.schedule.steps / math.prod(model.shape) * terms_of(model, found, x_0, x_t, t)
+        steps = with_steps(model.schedule).steps
+        bound = steps / math.prod(model.shape) * terms_of(model, found, x_0, x_t, t)
         return simple + self.weight * bound
 
 

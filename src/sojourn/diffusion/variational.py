@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from sojourn.bounds import intervals
 from sojourn.bounds.estimate import Estimate
 from sojourn.data.images import check_images
 from sojourn.diffusion.decoder import log_density, log_level_probability
-from sojourn.diffusion.marginals import spread
+from sojourn.diffusion.marginals import Marginals, spread
 from sojourn.diffusion.prediction import Prediction
 from sojourn.diffusion.reverse import clamped
 from sojourn.diffusion.schedule import Schedule
@@ -80,11 +80,7 @@ def bound(
     Raises:
         InputError: the data do not fit the model, or the schedule has no steps.
     """
-    schedule = model.schedule
-    if not isinstance(schedule, Schedule):
-        raise InputError(
-            "the bound is a sum over steps; give the model a schedule with steps: schedule.discretise(1000)"
-        )
+    schedule = with_steps(model.schedule)
     check_data(model, x_0, least=2)
     n, noise = len(x_0), Noise(seed).split("bound")
     nats = torch.empty(schedule.steps, n, dtype=torch.float64)
@@ -147,7 +143,7 @@ def terms_of(model: DDPM, found: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor
     The two means differ by c (x_0 - predicted x_0), c the posterior's factor of x_0, so with variances q and p
     KL = 1/2 sum_i [q/p - 1 - log(q/p) + c^2 (x_0 - predicted x_0)_i^2 / p].
     """
-    schedule: Any = model.schedule
+    schedule = with_steps(model.schedule)
     if model.limits is not None:
         alpha, sigma = schedule.scales(t)
         found = clamped(found, x_t, alpha, sigma, model.limits)
@@ -167,7 +163,7 @@ def terms_of(model: DDPM, found: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor
 
 def _log_decoder(model: DDPM, x_0: Tensor, mean: Tensor, fraction: Tensor | None) -> Tensor:
     """log p(x_0 | x_1); the small variance, 0 at t = 1, is that of t = 2 (see `variances`)."""
-    schedule: Any = model.schedule
+    schedule = with_steps(model.schedule)
     large = torch.log(schedule.beta[1])
     small = torch.log(schedule.posterior_variance[2]) if schedule.steps > 1 else large
     one = torch.ones_like(x_0, dtype=torch.float64)
@@ -181,6 +177,15 @@ def prior_term(schedule: Schedule, x_0: Tensor) -> Tensor:
     """L_T of each datum in nats, (n,) float64: 1/2 sum_i [alpha_bar (x_i^2 - 1) - log(1 - alpha_bar)] at t = T."""
     alpha_bar = float(schedule.alpha_bar[-1])
     return 0.5 * (alpha_bar * (x_0.to(torch.float64) ** 2 - 1) - math.log1p(-alpha_bar)).flatten(1).sum(1)
+
+
+def with_steps(schedule: Marginals) -> Schedule:
+    """The schedule, if it has steps; else InputError."""
+    if not isinstance(schedule, Schedule):
+        raise InputError(
+            "the bound is a sum over steps; give the model a schedule with steps: schedule.discretise(1000)"
+        )
+    return schedule
 
 
 def check_data(model: DDPM, x_0: Tensor, least: int = 1) -> None:

@@ -14,6 +14,9 @@ import torch
 from numba import get_num_threads
 
 _NAME = "sojourn-quiet"
+_torch_threads = torch.get_num_threads()
+get_num_threads()  # the first call starts Numba's threads, and sets OpenMP's number for PyTorch too
+torch.set_num_threads(_torch_threads)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
