@@ -114,16 +114,16 @@ def test_dpm_solver_3m_has_order_3_from_exact_earlier_predictions():
 @pytest.mark.parametrize(
     "sampler",
     [
-        Ancestral(150, "log_snr"),
+        Ancestral(100, "log_snr"),
         DPMSolverPPSDE(50, "log_snr", order=2),
         Heun(50, S_churn=15.0),
-        PredictorCorrector(ReverseDiffusion(100, "log_snr"), snr=0.05),
+        PredictorCorrector(ReverseDiffusion(60, "log_snr"), snr=0.05),
     ],
     ids=lambda sampler: type(sampler).__name__,
 )
 def test_of_a_mixture_samples_have_the_true_law(sampler):
     """Kolmogorov-Smirnov; P(D > d) <= 2 exp(-2 n d^2) = 1e-6 (Massart), with d the threshold for n draws."""
-    n = 5_000
+    n = 4_000
     process = exact_model(MIXTURE).reverse(sampler)
     t = process.grid.t
     alpha, sigma = SCHEDULE.scales(t[0])
