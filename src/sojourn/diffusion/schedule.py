@@ -69,7 +69,7 @@ class Schedule(Marginals):
     def sigmoid(cls, *, steps: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Schedule:
         """alpha_bar_t proportional to s(end / tau) - s((start + (end - start) t/T) / tau), s the logistic function.
 
-        Source: Jabri, Fleet and Chen (2023), algorithm 1.
+        Source: Jabri, Fleet and Chen (arXiv 2212.11972), figure 8; Chen (arXiv 2301.10972) for start, end and tau.
         """
         if not (start < end and tau > 0):
             raise InputError(f"sigmoid(start={start}, end={end}, tau={tau}) needs start < end and tau > 0")

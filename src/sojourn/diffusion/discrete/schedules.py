@@ -26,7 +26,7 @@ def linear(first: float = 0.02, last: float = 1.0, *, steps: int = 100) -> Tenso
 def cosine(*, steps: int = 100, offset: float = 0.008) -> Tensor:
     """alpha_bar_t = f(t) / f(0), f(t) = cos((t/T + offset) / (1 + offset) pi/2); alpha_bar_T = 0.
 
-    Source: Hoogeboom, Nielsen, Jaini, Forre and Welling (2021); Austin et al. (2021), appendix.
+    Source: Hoogeboom, Nielsen, Jaini, Forre and Welling (2021); Austin et al. (2021), section 3.2.
     """
     if not 0 <= offset < 1:
         raise InputError(f"offset={offset} is not in [0, 1)")
