@@ -10,9 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import os
 import struct
-import sys
 import zlib
 from pathlib import Path
 from typing import Literal
@@ -22,6 +20,7 @@ import torch
 
 from sojourn.data.images import Images, from_levels
 from sojourn.errors import InputError
+from sojourn.folders import cache_folder
 
 Split = Literal["train", "test"]
 
@@ -56,15 +55,7 @@ def load_fashion_mnist(split: Split = "train") -> Images:
 
 def data_folder() -> Path:
     """$SOJOURN_DATA, or sojourn/data under the platform's folder for caches."""
-    if given := os.environ.get("SOJOURN_DATA"):
-        return Path(given)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "sojourn" / "data"
+    return cache_folder("SOJOURN_DATA", "data")
 
 
 def _load(name: str, split: str) -> Images:

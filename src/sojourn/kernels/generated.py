@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
+from sojourn.folders import cache_folder
+
 KEPT = 200  # sources
 
 
@@ -42,15 +44,7 @@ def module(source: str) -> ModuleType:
 
 def folder() -> Path:
     """Where generated kernels are kept."""
-    if given := os.environ.get("SOJOURN_CACHE"):
-        return Path(given)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "sojourn" / "kernels"
+    return cache_folder("SOJOURN_CACHE", "kernels")
 
 
 @lru_cache

@@ -5,8 +5,9 @@ has anything else to do, and may not be entered from two threads at once.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
@@ -19,6 +20,20 @@ get_num_threads()  # the first call starts Numba's threads, and sets OpenMP's nu
 torch.set_num_threads(_torch_threads)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch with one thread inside; before a function, as a decorator, too.
+
+    For small tensors: PyTorch's threads wait for each other, and longest where other programs have a core.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def share(work: Callable[[int, int], None], count: int, grain: int) -> None:

@@ -25,9 +25,9 @@ from torch import nn
 
 from sojourn.driver import simulate
 from sojourn.kernels import tied_search
+from sojourn.kernels.threads import one_thread
 from sojourn.learning.intervals import NEIGHBOURHOODS
 from sojourn.learning.networks import LifeNetwork, LifeNetworks
-from sojourn.learning.recipe import one_thread
 from sojourn.noise import Noise
 from sojourn.processes.life.life import Life
 from sojourn.training.loop import Training, train

@@ -11,14 +11,13 @@ No network is restarted, redrawn or told about another; what is judged is the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from sojourn.kernels.threads import one_thread
 from sojourn.learning.boards import SeenNeighbourhoods
 from sojourn.learning.networks import LifeNetworks
 from sojourn.noise import Noise
@@ -104,17 +103,6 @@ def learn_one_step(
     with one_thread():
         train(networks, objective, training, run=run, stage=stage, measure=measure, after_step=shake, progress=progress)
     networks.rounding = networks.leak = 0.0
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: the tensors are small, and threads that wait for each other cost more than they bring."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def plainly_right(networks: LifeNetworks, seen: SeenNeighbourhoods) -> torch.Tensor:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sojourn.kernels.threads import one_thread
 from sojourn.learning.emulators.network import per_field
-from sojourn.learning.recipe import one_thread
 
 if TYPE_CHECKING:
     from sojourn.learning.emulators.splitting import Splitting

@@ -18,9 +18,9 @@ from scipy.stats import norm
 from sojourn.bounds.estimate import Estimate
 from sojourn.calculus import ItoProcess
 from sojourn.errors import InputError
+from sojourn.kernels.threads import one_thread
 from sojourn.learning.sde.likelihoods import Kind, Likelihood, gaussian, likelihood
 from sojourn.learning.sde.newton import minimise
-from sojourn.learning.sde.one_thread import one_thread
 from sojourn.learning.sde.transitions import Transitions, transitions
 from sojourn.processes.ito.coefficients import Coefficients
 from sojourn.trajectory import Trajectory

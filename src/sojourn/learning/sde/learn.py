@@ -15,9 +15,9 @@ import xarray as xr
 from scipy.stats import t as student
 
 from sojourn.errors import InputError
+from sojourn.kernels.threads import one_thread
 from sojourn.learning.sde.likelihoods import normal
 from sojourn.learning.sde.networks import CoefficientNetworks, moments, refit_drift
-from sojourn.learning.sde.one_thread import one_thread
 from sojourn.learning.sde.transitions import Transitions, transitions
 from sojourn.noise import Noise
 from sojourn.processes.ito.functions import SDE
