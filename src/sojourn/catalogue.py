@@ -48,6 +48,10 @@ EXPERIMENTS = {
         "sojourn.experiments.tail_bounds:TailBounds",
         "exact tails of sums and maxima beside every bound; what intervals cover",
     ),
+    "reverse-life": (
+        "sojourn.experiments.reverse_life:ReverseLife",
+        "start boards for given boards of Life, by discrete diffusion and annealing, scored as Kaggle's task",
+    ),
 }
 
 
