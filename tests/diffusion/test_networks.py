@@ -2,12 +2,14 @@
 
 import math
 
+import numba
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from sojourn.diffusion.networks import MLP, Classes, DiT, Image, UNet, Vector
+from sojourn.diffusion.networks.convolution import Convolution
 from sojourn.diffusion.networks.dit import _from_patches, _to_patches
 from sojourn.diffusion.networks.embeddings import sinusoids
 from sojourn.diffusion.networks.normalise import group_norm, group_norm_silu, plain
@@ -220,17 +222,50 @@ def test_large_means_and_values_are_no_trouble():
     assert z.min() > -0.279
 
 
-def test_second_derivatives_through_the_kernel_are_those_of_the_definition():
-    norm = nn.GroupNorm(4, 16)
-    x = drawn(2, 16, 3, 3).to(memory_format=torch.channels_last).requires_grad_()
+def test_second_derivatives_through_the_kernels_are_those_of_the_definition():
+    norm, convolution = nn.GroupNorm(4, 16), Convolution(16, 16)
+    x = drawn(4, 16, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
 
     def twice(function, z):
         (first,) = torch.autograd.grad(function(z).square().sum(), z, create_graph=True)
         return torch.autograd.grad(first.square().sum(), z)[0]
 
-    found = twice(lambda z: group_norm_silu(z, norm), x)
-    expected = twice(lambda z: F.silu(norm.double()(z)), x.detach().double().requires_grad_())
+    found = twice(lambda z: convolution(group_norm_silu(z, norm)), x)
+    norm, convolution = norm.double(), convolution.double()
+    expected = twice(lambda z: convolution(F.silu(norm(z))), x.detach().double().requires_grad_())
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 32, 9, 11), (2, 48, 16, 12, 12), (5, 32, 48, 7, 8)])
+def test_the_convolution_kernel_equals_its_definition(shape):
+    n, inputs, outputs, h, w = shape
+    convolution = Convolution(inputs, outputs)
+    x = drawn(n, inputs, h, w).to(memory_format=torch.channels_last).requires_grad_()
+    gradient = drawn(n, outputs, h, w, seed=2)
+    found = convolution(x)
+    assert type(found.grad_fn).__name__ == "_KernelBackward"
+    leaves = [z.detach().double().requires_grad_() for z in (x, convolution.weight, convolution.bias)]
+    expected = F.conv2d(*leaves, padding=1)
+    assert (found - expected).abs().max() < 2e-6 * expected.abs().max()
+    ours = torch.autograd.grad(found, (x, convolution.weight, convolution.bias), gradient)
+    for a, b in zip(ours, torch.autograd.grad(expected, leaves, gradient.double()), strict=True):
+        assert (a - b).abs().max() < 2e-6 * b.abs().max()
+
+
+def test_kernels_give_the_same_bits_on_any_number_of_threads():
+    torch.manual_seed(0)
+    convolution, norm = Convolution(16, 32), nn.GroupNorm(8, 32)
+    x = drawn(40, 16, 9, 9).to(memory_format=torch.channels_last).requires_grad_()
+
+    def run():
+        out = group_norm_silu(convolution(x), norm)
+        return out, *torch.autograd.grad(out.square().sum(), (x, *convolution.parameters(), *norm.parameters()))
+
+    most, found = numba.get_num_threads(), []
+    for threads in (1, most):
+        numba.set_num_threads(threads)
+        found.append(run())
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_transforms_see_the_same_network():

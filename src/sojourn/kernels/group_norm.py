@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numba import njit
 
+from sojourn.kernels.dealing import deal
 from sojourn.kernels.float_vectors import fma, load, store
-from sojourn.kernels.threads import share
 from sojourn.kernels.vector_functions import exp
 
 LANES = 16  # channels come in whole vectors
@@ -25,28 +25,28 @@ def forward(x, shift, weight, bias, *, groups, epsilon, silu):
     """out like x, and mean and rstd (n, groups).
 
     Args:
-        x: (n, pixels, c) float32, contiguous; c is a multiple of 16.
+        x: (n, h, w, c) float32, contiguous; c is a multiple of 16.
         shift: (n, c). weight, bias: (c,).
         groups: divides c.
         epsilon: added to variances.
         silu: else z itself is the result.
     """
-    n, pixels, c = x.shape
+    n, pixels, c = len(x), x.shape[1] * x.shape[2], x.shape[3]
     out = np.empty_like(x)
     mean, rstd = np.empty((n, groups), np.float32), np.empty((n, groups), np.float32)
     flat = x.reshape(-1), np.ascontiguousarray(shift), weight, bias, out.reshape(-1), mean, rstd
-    share(lambda begin, end: _forward(*flat, begin, end, pixels, epsilon, silu), n, max(1, _GRAIN // (pixels * c)))
+    deal(lambda begin, end: _forward(*flat, begin, end, pixels, epsilon, silu), n, max(1, _GRAIN // (pixels * c)))
     return out, mean, rstd
 
 
 def backward(gradient, x, shift, weight, bias, mean, rstd, *, silu):
     """The gradients of x, shift, weight and bias, of which the last two are given one a member: (n, c)."""
-    n, pixels, c = x.shape
+    n, pixels, c = len(x), x.shape[1] * x.shape[2], x.shape[3]
     dx = np.empty_like(x)
     dshift, dweight, dbias = (np.empty((n, c), np.float32) for _ in range(3))
     flat = gradient.reshape(-1), x.reshape(-1), np.ascontiguousarray(shift), weight, bias, mean, rstd
     flat += dx.reshape(-1), dshift, dweight, dbias
-    share(lambda begin, end: _backward(*flat, begin, end, pixels, silu), n, max(1, _GRAIN // (pixels * c)))
+    deal(lambda begin, end: _backward(*flat, begin, end, pixels, silu), n, max(1, _GRAIN // (pixels * c)))
     return dx, dshift, dweight, dbias
 
 

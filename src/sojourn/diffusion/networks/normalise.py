@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sojourn.diffusion.networks.layout import gradients, kernels_take, to_array, to_image, to_pixels
 from sojourn.kernels import group_norm as kernel
 
 
@@ -36,61 +37,28 @@ def plain(
 
 
 def _chosen(x: Tensor, shift: Tensor | None, norm: nn.GroupNorm, silu: bool) -> Tensor:
-    arguments = (x, shift, norm.weight, norm.bias, norm.num_groups, norm.eps, silu)
-    suits = (
-        x.device.type == "cpu"
-        and all(z is None or z.dtype == torch.float32 for z in arguments[:4])
-        and x.shape[1] % kernel.LANES == 0
-        and x.numel() > 0
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch._C._are_functorch_transforms_active()  # their tensors have no memory to read
-    )
-    return _Kernel.apply(*arguments) if suits else plain(*arguments)  # type: ignore[return-value]
+    fits = kernels_take(x, shift, norm.weight, norm.bias)
+    return (_Kernel.apply if fits else plain)(x, shift, norm.weight, norm.bias, norm.num_groups, norm.eps, silu)  # type: ignore[return-value]
 
 
 class _Kernel(torch.autograd.Function):
-    """Second derivatives go through `plain`."""
-
     @staticmethod
     def forward(ctx: Any, x, shift, weight, bias, groups, epsilon, silu):
-        given = x.new_zeros(len(x), x.shape[1]) if shift is None else shift
-        out, mean, rstd = kernel.forward(
-            _pixels(x), *map(_array, (given, weight, bias)), groups=groups, epsilon=epsilon, silu=silu
-        )
+        given = x.new_zeros(x.shape[:2]) if shift is None else shift
+        arrays = map(to_array, (given, weight, bias))
+        out, mean, rstd = kernel.forward(to_pixels(x), *arrays, groups=groups, epsilon=epsilon, silu=silu)
         ctx.save_for_backward(x, shift, weight, bias, torch.from_numpy(mean), torch.from_numpy(rstd))
         ctx.settings = groups, epsilon, silu
-        return _image(out, x)
+        return to_image(out)
 
     @staticmethod
     def backward(ctx: Any, gradient):  # type: ignore[override]
         x, shift, weight, bias, mean, rstd = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return *_plain_gradients(gradient, (x, shift, weight, bias), ctx.settings, ctx.needs_input_grad), *[
-                None
-            ] * 3
-        given = x.new_zeros(len(x), x.shape[1]) if shift is None else shift
-        found = kernel.backward(
-            _pixels(gradient), _pixels(x), *map(_array, (given, weight, bias, mean, rstd)), silu=ctx.settings[2]
-        )
-        dx, dshift, dweight, dbias = _image(found[0], x), *map(torch.from_numpy, found[1:])
-        return dx, None if shift is None else dshift, dweight.sum(0), dbias.sum(0), None, None, None
-
-
-def _plain_gradients(gradient, inputs, settings, needed):
-    wanted = [z for z, wants in zip(inputs, needed, strict=False) if wants]
-    found = iter(torch.autograd.grad(plain(*inputs, *settings), wanted, gradient, create_graph=True))
-    return [next(found) if wants else None for wants in needed[: len(inputs)]]
-
-
-def _array(x: Tensor):
-    return x.detach().contiguous().numpy()
-
-
-def _pixels(x: Tensor):
-    """(n, h, w) as one axis, channels last."""
-    return x.detach().permute(0, 2, 3, 1).contiguous().flatten(1, 2).numpy()
-
-
-def _image(pixels, like: Tensor) -> Tensor:
-    n, c, h, w = like.shape
-    return torch.from_numpy(pixels).view(n, h, w, c).permute(0, 3, 1, 2)
+        if torch.is_grad_enabled():  # someone will differentiate again
+            inputs, needed = (x, shift, weight, bias), ctx.needs_input_grad[:4]
+            return *gradients(lambda *z: plain(*z, *ctx.settings), inputs, gradient, needed), None, None, None
+        given = x.new_zeros(x.shape[:2]) if shift is None else shift
+        arrays = map(to_array, (given, weight, bias, mean, rstd))
+        dx, *others = kernel.backward(to_pixels(gradient), to_pixels(x), *arrays, silu=ctx.settings[2])
+        dshift, dweight, dbias = map(torch.from_numpy, others)
+        return to_image(dx), None if shift is None else dshift, dweight.sum(0), dbias.sum(0), None, None, None

@@ -21,7 +21,9 @@ from sojourn.diffusion.networks.conditions import (
     join,
     joined_channels,
 )
+from sojourn.diffusion.networks.convolution import Convolution
 from sojourn.diffusion.networks.embeddings import TimeEmbedding
+from sojourn.diffusion.networks.layout import channels_last
 from sojourn.diffusion.networks.normalise import group_norm, group_norm_silu
 from sojourn.errors import InputError
 
@@ -39,6 +41,9 @@ class Details(NamedTuple):
 
 
 DETAILS = {"ho": Details(1, 1e-6, (0, 1)), "diffusers": Details(0, 1e-5, (1, 1))}
+
+
+_FEW_PIXELS = 256  # whose table of attention weights is small
 
 
 class UNet(nn.Module):
@@ -88,7 +93,7 @@ class UNet(nn.Module):
 
         self.time = TimeEmbedding(width, 4 * width, shift=DETAILS[details].shift)
         self.condition = ConditionEmbedding(condition, 4 * width)
-        self.first = nn.Conv2d(self.shape[0] + joined_channels(condition), width, 3, padding=1)
+        self.first = Convolution(self.shape[0] + joined_channels(condition), width)
         c, skips = width, [width]
         self.down = nn.ModuleList()
         for k, out in enumerate(channels):
@@ -103,7 +108,7 @@ class UNet(nn.Module):
             inputs = [(c if j == 0 else out) + skips.pop() for j in range(blocks + 1)]
             self.up.append(_Level(inputs, out, self, [attentive[k]] * (blocks + 1), _Double(out) if k else None))
             c = out
-        self.norm, self.last = _norm(self, c), nn.Conv2d(c, outputs * self.shape[0], 3, padding=1)
+        self.norm, self.last = _norm(self, c), Convolution(c, outputs * self.shape[0])
         self._start()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -111,7 +116,7 @@ class UNet(nn.Module):
         check_input(self.shape, x, t)
         e = F.silu(self.time(t) + self.condition(x, condition))
         x = join(self.condition.kind, x, condition)
-        h = _channels_last(self.first(_channels_last(x)))
+        h = channels_last(self.first(channels_last(x)))
         skips = [h]
         level: Any
         for level in self.down:
@@ -182,9 +187,9 @@ class _Level(nn.Module):
 class _Block(nn.Module):
     def __init__(self, net: UNet, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.norm_1, self.first = _norm(net, inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm_1, self.first = _norm(net, inputs), Convolution(inputs, outputs)
         self.time = nn.Linear(4 * net.width, outputs)
-        self.norm_2, self.second = _norm(net, outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norm_2, self.second = _norm(net, outputs), Convolution(outputs, outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.drop = nn.Dropout(net.dropout)
 
@@ -207,8 +212,15 @@ class _Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pixels = group_norm(x, self.norm).permute(0, 2, 3, 1).flatten(1, 2)
         q, k, v = (z.unflatten(-1, (self.heads, -1)).transpose(1, 2) for z in self.qkv(pixels).chunk(3, -1))
-        found = self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        found = self.out(_attend(q, k, v).transpose(1, 2).flatten(2))
         return x + found.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(c)) v for (n, heads, pixels, c); with few pixels on a CPU as products: faster there."""
+    if q.device.type == "cpu" and q.shape[2] <= _FEW_PIXELS:
+        return torch.softmax(q * q.shape[3] ** -0.5 @ k.mT, -1) @ v
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 class _Halve(nn.Module):
@@ -224,15 +236,10 @@ class _Halve(nn.Module):
 class _Double(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Convolution(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """x in that order of memory, in a way that torch.func's transforms know."""
-    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 
 def norm_groups(width: int) -> int:
