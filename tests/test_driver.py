@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,31 @@ def test_bad_states(tmp_path):
         sj.simulate(Walk(), steps=4, out=tmp_path / "w.zarr", resume=True, seed=1)
     with pytest.raises(sj.InputError, match="was begun with save_every=None, not 2"):
         sj.simulate(Walk(), steps=4, out=tmp_path / "w.zarr", resume=True, save_every=2)
+
+
+@dataclass(frozen=True)
+class Ending(Walk):
+    """A walk that ends."""
+
+    @property
+    def horizon(self):
+        return 7
+
+
+def test_a_process_with_an_end_goes_there_by_itself_and_no_further(tmp_path):
+    whole = sj.simulate(Ending(), save_every=3, seed=2)
+    assert whole.dataset["time"].values.tolist() == [0, 1.5, 3.0, 3.5]
+    xr.testing.assert_equal(whole.dataset, sj.simulate(Ending(), steps=7, save_every=3, seed=2).dataset)
+    np.testing.assert_array_equal(whole.state()["x"].numpy(), by_hand(Walk(), 7, 1, 2)[:, -1])
+    assert len(sj.simulate(Ending(), steps=0)) == 1
+    part = sj.simulate(Ending(), steps=5, seed=2)
+    np.testing.assert_array_equal(part.state()["x"].numpy(), by_hand(Walk(), 5, 1, 2)[:, -1])
+    with pytest.raises(sj.InputError, match="steps=8 is beyond the end of Ending, which is after 7 steps"):
+        sj.simulate(Ending(), steps=8)
+    with pytest.raises(sj.InputError, match="Walk goes on for ever; say how far with steps="):
+        sj.simulate(Walk())
+    sj.simulate(Ending(), seed=2, out=tmp_path / "w.zarr")
+    again = sj.simulate(
+        Ending(), steps=7, seed=2, out=tmp_path / "w.zarr", resume=True
+    )  # the end is what was asked for
+    xr.testing.assert_equal(again.dataset.load(), sj.simulate(Ending(), seed=2).dataset)

@@ -16,7 +16,7 @@ from sojourn.errors import InputError
 class ContinuousSchedule(Marginals):
     """A schedule given by log alpha_bar(t), a falling function on [0, 1], float64.
 
-    Make one with `linear`, `cosine` or `from_log_snr`, or learn one (`LearnedSchedule`).
+    Make one with `linear`, `cosine` or `from_log_snr`, or learn one (`fit_schedule`).
 
     Attributes:
         first: least time that a network meets; smaller ones are noiseless to it.
@@ -73,7 +73,7 @@ class ContinuousSchedule(Marginals):
 
     def log_alpha_bar(self, t: Time) -> Tensor:
         t = as_times(t)
-        if bool(((t < 0) | (t > 1)).any()):
+        if not bool(((t >= 0) & (t <= 1)).all()):
             raise InputError(f"the time t={t.tolist()} is not in [0, 1], the times of this schedule")
         return torch.where(
             t > 0, self._function(t), torch.zeros_like(t)

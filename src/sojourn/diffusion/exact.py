@@ -34,6 +34,8 @@ class GaussianMixture:
     covariances: Tensor
 
     def __post_init__(self) -> None:
+        if self.means.ndim != 2:
+            raise InputError(f"means has shape {tuple(self.means.shape)}; needed is (K, d), a row for each Gaussian")
         K, d = self.means.shape
         if self.weights.shape != (K,) or self.covariances.shape != (K, d, d):
             raise InputError(

@@ -30,6 +30,8 @@ class Noising(Process):
     x_0: Tensor = field(repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.schedule, Schedule):
+            raise InputError("the forward chain needs a schedule with steps; discretise it: schedule.discretise(1000)")
         if self.x_0.ndim < 2 or not self.x_0.is_floating_point():
             raise InputError(f"x_0 must hold data of shape (n, ...), of a floating type, not {tuple(self.x_0.shape)}")
 

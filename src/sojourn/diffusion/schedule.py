@@ -110,7 +110,7 @@ class Schedule(Marginals):
 
     def log_alpha_bar(self, t: Time) -> Tensor:
         t = as_times(t)
-        if bool(((t < 0) | (t > self.steps)).any()):
+        if not bool(((t >= 0) & (t <= self.steps)).all()):
             raise InputError(f"the time t={t.tolist()} is not in [0, {self.steps}], the times of this schedule")
         table = self._log_alpha_bar.to(t.device)
         below = torch.clamp(t.floor().long(), max=self.steps - 1)
