@@ -1,0 +1,82 @@
+"""What the experiments with diffusion models share: measures that are kept in the run, and the bound as a table."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sojourn.bounds.estimate import Estimate
+from sojourn.diffusion.variational import Bound
+from sojourn.runs import Run, write_json
+
+BANDS = 5
+"""Into so many bands of t the table sums the steps."""
+
+
+def kept(run: Run, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `measure` finds, from <name>.json of the run if it was found before."""
+    path = run.path / f"{name}.json"
+    if not path.exists():
+        write_json(path, measure())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def plain(bound: Bound) -> dict[str, Any]:
+    """A bound as plain data; its steps L_{t-1}, t = 2, ..., T, as [value, low, high]."""
+    return {
+        "prior": bound.prior.to_dict(),
+        "steps": [[step.value, step.low, step.high] for step in bound.steps],
+        "decoder": bound.decoder.to_dict(),
+        "bits_per_dim": bound.bits_per_dim.to_dict(),
+    }
+
+
+def bands(steps: list[list[float]], count: int = BANDS) -> list[tuple[int, int, float, float, float]]:
+    """(first t, last t, value, low, high) of the steps summed in `count` bands, from the last t to t = 2.
+
+    A sum's standard error is at most the sum of the standard errors, so the sum of the intervals covers at least as
+    well as they do.
+    """
+    size = -(-len(steps) // count)
+    starts = range(0, len(steps), size)
+    sums = [(k + 2, min(k + size, len(steps)) + 1, *map(sum, zip(*steps[k : k + size], strict=True))) for k in starts]
+    return sums[::-1]
+
+
+def bound_table(bounds: dict[str, dict[str, Any]], title: str) -> list[str]:
+    """Lines: the terms of each bound, one column a set of data, and their total."""
+    found = Table(title=title, title_justify="left", box=None, padding=(0, 3, 0, 0))
+    found.add_column("bits/dim")
+    for name in bounds:
+        found.add_column(name, justify="right")
+    last = len(next(iter(bounds.values()))["steps"]) + 1
+    found.add_row(f"prior L_T, T = {last}", *[interval(it["prior"]) for it in bounds.values()])
+    for k, (first, end, *_) in enumerate(bands(next(iter(bounds.values()))["steps"])):
+        found.add_row(f"steps t = {end} ... {first}", *[_numbers(*bands(it["steps"])[k][2:]) for it in bounds.values()])
+    found.add_row("decoder L_0", *[interval(it["decoder"]) for it in bounds.values()])
+    found.add_section()
+    found.add_row("total", *[interval(it["bits_per_dim"]) for it in bounds.values()], style="bold")
+    return lines(found)
+
+
+def lines(table: Table) -> list[str]:
+    """A table as lines for the end of a run."""
+    console = Console(width=130, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip().replace("[", "\\[") for line in capture.get().splitlines()]
+
+
+def interval(estimate: Estimate | dict[str, Any]) -> str:
+    """An estimate in short: value [low, high]."""
+    given = estimate.to_dict() if isinstance(estimate, Estimate) else estimate
+    return _numbers(given["value"], *given["interval"])
+
+
+def _numbers(value: float, low: float, high: float) -> str:
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
