@@ -48,6 +48,18 @@ EXPERIMENTS = {
         "sojourn.experiments.tail_bounds:TailBounds",
         "exact tails of sums and maxima beside every bound; what intervals cover",
     ),
+    "ddpm": (
+        "sojourn.experiments.ddpm:Ddpm",
+        "a diffusion model of digits or of points in the plane: film, bound term by term, likelihood by two ways",
+    ),
+    "ddpm-mnist": (
+        "sojourn.experiments.ddpm_mnist:DdpmMnist",
+        "a diffusion model of MNIST or Fashion-MNIST, with guidance, bits per dimension and a Fréchet distance",
+    ),
+    "ddpm-gray-scott": (
+        "sojourn.experiments.ddpm_gray_scott:DdpmGrayScott",
+        "a diffusion model draws Gray-Scott states for given (F, k), and the true process judges them",
+    ),
     "reverse-life": (
         "sojourn.experiments.reverse_life:ReverseLife",
         "start boards for given boards of Life, by discrete diffusion and annealing, scored as Kaggle's task",
