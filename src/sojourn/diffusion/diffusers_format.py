@@ -68,11 +68,7 @@ def save(folder: str | Path, model: DDPM) -> None:
     """
     folder = Path(folder)
     unet, scheduler = configs.unet_config(model), configs.scheduler_config(model)
-    weights: dict[str, Tensor] = {}
-    for name, tensor in model.network.state_dict().items():
-        theirs = _their_names(name)
-        for part, value in zip(theirs, tensor.chunk(len(theirs)), strict=True):
-            weights[part] = value.detach().cpu().contiguous().clone()
+    weights = to_diffusers(model.network)
     metadata = {"format": "pt"}
     if isinstance(model.network.condition.kind, Classes):
         metadata["class_none"] = "last row"
@@ -94,6 +90,16 @@ _BLOCK = {"norm_1": "norm1", "first": "conv1", "time": "time_emb_proj", "norm_2"
 _BLOCK |= {"shortcut": "conv_shortcut"}
 _ATTENTION = {"norm": ["group_norm"], "out": ["to_out.0"], "qkv": ["to_q", "to_k", "to_v"]}
 _OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # before diffusers 0.12
+
+
+def to_diffusers(network: UNet) -> dict[str, Tensor]:
+    """The weights of the network under the names of diffusers' UNet2DModel."""
+    weights: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        theirs = _their_names(name)
+        for part, value in zip(theirs, tensor.chunk(len(theirs)), strict=True):
+            weights[part] = value.detach().cpu().contiguous().clone()
+    return weights
 
 
 def _their_names(name: str) -> list[str]:
