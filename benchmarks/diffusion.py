@@ -6,8 +6,8 @@ All get one U-Net: Ho's, as diffusers' UNet2DModel and as Sojourn's UNet with th
 say the same; denoising-diffusion-pytorch's GaussianDiffusion is handed diffusers', and in a row of its own its own
 U-Net of the same widths. Each trains as its own training script does: diffusers' (AdamW, clipping), the peer's Trainer
 (Adam, clipping, an average every tenth step) and `fit` (fused AdamW, clipping, an average at every step), on one set of
-random images; data loading is left out. Everyone takes turns, round after round; a ratio is the median of the rounds' ratios.
-Memory is the greatest resident size of a process of its own which does this alone, imports and all.
+random images; data loading is left out. Everyone takes turns, round after round; a ratio is the median of the rounds'
+ratios. Memory is the greatest resident size of a process of its own which does this alone, imports and all.
 """
 
 from __future__ import annotations
