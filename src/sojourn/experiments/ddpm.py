@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sojourn import data
 from sojourn.data import shapes
+from sojourn.data.digits import LEVELS
 from sojourn.diffusion import DDPM, MLP, Schedule, UNet, fit, likelihood, log_density, losses, samplers
 from sojourn.diffusion.quality import (
     Gaussian,
@@ -50,7 +51,7 @@ class _Sizes(NamedTuple):
 
 
 _DIGITS = _Sizes(training=1200, batch=64, learning_rate=1e-3, diffusion_steps=200, evaluated=200, samples=512)
-_POINTS = _Sizes(training=2000, batch=512, learning_rate=2e-3, diffusion_steps=400, evaluated=1000, samples=4000)
+_POINTS = _Sizes(training=2000, batch=256, learning_rate=2e-3, diffusion_steps=200, evaluated=500, samples=4000)
 _POINTS_TO_LEARN = 20_000
 _EXTENT = 1.3  # of the picture of densities
 _GRID = 80
@@ -64,8 +65,8 @@ class Ddpm(Experiment):
         data: digits (8 x 8 pixels, 17 grey levels), or points in the plane: moons, swiss_roll, checkerboard, rings,
             pinwheel, eight_gaussians.
         training: steps of the training; by default 1200 for digits, 2000 for points.
-        diffusion_steps: T; by default 200 for digits, 400 for points. The bound costs T evaluations a datum.
-        evaluated: held-out data, and training data beside them, for the likelihoods; by default 200 or 1000.
+        diffusion_steps: T; by default 200. The bound costs T evaluations a datum.
+        evaluated: held-out data, and training data beside them, for the likelihoods; by default 200 or 500.
         samples: how many to draw; by default 512 or 4000.
         sampling_steps: of the reverse chain that draws them, at most T.
         seed: of data, weights and noise.
@@ -136,9 +137,9 @@ class Ddpm(Experiment):
         network = (
             UNet((1, 8, 8), width=32, multipliers=(1, 2), blocks=1, outputs=2)
             if self.data == "digits"
-            else MLP((2,), 128, depth=4, outputs=2)
+            else MLP((2,), 128, depth=3, outputs=2)
         )
-        levels = data.digits.LEVELS if self.data == "digits" else None
+        levels = LEVELS if self.data == "digits" else None
         schedule = Schedule.cosine(steps=self.sizes.diffusion_steps)
         model = DDPM(network, schedule, predicts="v", variance="learned_range", levels=levels)
         settings = Training(
@@ -229,7 +230,7 @@ class Ddpm(Experiment):
             )
         if self.data == "digits":
             said.append(
-                f"To compare, held out: {math.log2(data.digits.LEVELS):.3f} if all levels were alike, "
+                f"To compare, held out: {math.log2(LEVELS):.3f} if all levels were alike, "
                 f"{self._pixel_by_pixel():.3f} if each pixel had a law of its own."
             )
         elif "exact" in flow["held out"]:
@@ -247,8 +248,8 @@ class Ddpm(Experiment):
 
     def _pixel_by_pixel(self) -> float:
         """Bits per dimension of held-out digits under a law for each pixel by itself, counted on the training data."""
-        learned, real = (data.to_levels(x, data.digits.LEVELS).flatten(1) for x in (self.learned, self.held_out))
-        counts = torch.nn.functional.one_hot(learned, data.digits.LEVELS).sum(0).double() + 1
+        learned, real = (data.to_levels(x, LEVELS).flatten(1) for x in (self.learned, self.held_out))
+        counts = torch.nn.functional.one_hot(learned, LEVELS).sum(0).double() + 1
         p = counts / counts.sum(1, keepdim=True)
         return -float(torch.log2(p[torch.arange(64), real]).mean())
 

@@ -43,9 +43,12 @@ def bands(steps: list[list[float]], count: int = BANDS) -> list[tuple[int, int, 
     well as they do.
     """
     size = -(-len(steps) // count)
-    starts = range(0, len(steps), size)
-    sums = [(k + 2, min(k + size, len(steps)) + 1, *map(sum, zip(*steps[k : k + size], strict=True))) for k in starts]
-    return sums[::-1]
+    found = []
+    for k in range(0, len(steps), size):
+        band = steps[k : k + size]
+        value, low, high = (sum(row[column] for row in band) for column in range(3))
+        found.append((k + 2, k + 1 + len(band), value, low, high))
+    return found[::-1]
 
 
 def bound_table(bounds: dict[str, dict[str, Any]], title: str) -> list[str]:
