@@ -13,6 +13,9 @@ from sojourn.diffusion.exact import GaussianMixture
 from sojourn.diffusion.fitting import fit
 from sojourn.diffusion.flow import Likelihood, likelihood, log_density
 from sojourn.diffusion.forward import Noising
+from sojourn.diffusion.inpainting import Inpaint
+from sojourn.diffusion.interpolation import interpolate
+from sojourn.diffusion.learned_schedule import LearnedSchedule, fit_schedule
 from sojourn.diffusion.networks import MLP, Classes, DiT, Image, UNet, Vector
 from sojourn.diffusion.prediction import Edm, Prediction
 from sojourn.diffusion.reverse import Reverse
@@ -29,6 +32,8 @@ __all__ = [
     "Edm",
     "GaussianMixture",
     "Image",
+    "Inpaint",
+    "LearnedSchedule",
     "Likelihood",
     "Noising",
     "Prediction",
@@ -38,7 +43,9 @@ __all__ = [
     "Vector",
     "bound",
     "fit",
+    "fit_schedule",
     "guidance",
+    "interpolate",
     "likelihood",
     "log_density",
     "losses",

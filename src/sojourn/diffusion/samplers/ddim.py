@@ -55,9 +55,12 @@ class DDIMInverse(SpacedSampler):
     """
 
     def grid(self, schedule: Marginals) -> Grid:
-        """The times of a sampler, rising from the first noisy time: no network was trained at 0."""
+        """The times of a sampler, rising from the first noisy time: no network was trained at 0.
+
+        Where the sampler's last step starts at that time too, the first step here changes nothing.
+        """
         t = super().grid(schedule).t.flip(0)
-        t[0] = schedule.first if t[1] > schedule.first else t[1] / 2
+        t[0] = min(schedule.first, float(t[1]))
         return make_grid(t, schedule)
 
     def step(self, state: State, i: int, grid: Grid, denoiser: Denoiser, noise: Noise) -> State:
