@@ -36,5 +36,7 @@ def test_bad_input():
         data.gray_scott_states(1, patterns=[(0.09, 0.09)], size=16, time=500)
     with pytest.raises(InputError, match="members=0 and time=2000 must be 1 or more"):
         data.gray_scott_states(0)
+    with pytest.raises(InputError, match=r"the pattern 0.03 is neither a name nor a pair; give patterns=\[\(F, k\)"):
+        data.gray_scott_states(1, patterns=(0.03, 0.06))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="patterns is empty"):
         data.gray_scott_states(1, patterns=[])

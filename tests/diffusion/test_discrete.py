@@ -233,9 +233,47 @@ def test_bad_input():
     kernel = Kernel.uniform(2, schedules.cosine(steps=3))
     with pytest.raises(InputError, match="t=4 is not a step"):
         kernel.Q(4)
+    cell = torch.zeros(1, 1, dtype=torch.uint8)
+    with pytest.raises(InputError, match=r"a time from -1 to -1 is not in 0\.\.3"):
+        kernel.posterior(cell, cell, 0)
+    with pytest.raises(InputError, match=r"a time from 2 to 4 is not in 0\.\.3"):
+        kernel.q_x_t(cell.expand(2, 1), torch.tensor([2, 4]))
     with pytest.raises(InputError, match="has the state 2; with 2 states"):
         DiscreteNoising(kernel, torch.full((1, 3), 2, dtype=torch.uint8))
     model = D3PM(torch.nn.Identity(), kernel)
     model.network.forward = lambda x, t, c: torch.zeros(1, 3, 5)
     with pytest.raises(InputError, match="the network's logits have shape"):
         model.predict(torch.zeros(1, 3, dtype=torch.uint8), 1)
+
+
+class _Dropping(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.logits, self.drop = torch.nn.Parameter(torch.tensor([0.5, 1.0, -1.0])), torch.nn.Dropout(0.5)
+
+    def forward(self, x_t, t, condition):
+        return self.drop(self.logits.expand(*x_t.shape, 3))
+
+
+def test_dropout_plays_no_part_even_in_a_model_that_is_being_trained():
+    model = D3PM(_Dropping(), Kernel.uniform(3, schedules.cosine(steps=4)))
+    x_0 = (torch.arange(60).reshape(6, 10) % 3).to(torch.uint8)
+    with pytest.raises(InputError, match="batch=0 is below 1"):
+        model.bound(x_0, noise=Noise(0), batch=0)
+    found = []
+    for mode in (True, False):
+        model.train(mode)
+        drawn = simulate(model.reverse((50,)), ensemble=6, progress=False).state()["cell"]
+        found.append((model.bound(x_0, noise=Noise(0)).each, drawn))
+        assert model.training is mode
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_a_chain_is_not_resumed_with_another_schedule(tmp_path):
+    path, x_0 = tmp_path / "chain.zarr", torch.zeros(2, 3, dtype=torch.uint8)
+    one, other = (Kernel.uniform(2, torch.tensor(values)) for values in ([1, 0.8, 0.1], [1, 0.5, 0.1]))
+    simulate(DiscreteNoising(one, x_0), ensemble=2, out=path, progress=False)
+    simulate(DiscreteNoising(one, x_0), ensemble=2, out=path, resume=True, progress=False)
+    with pytest.raises(InputError, match="was begun with parameters="):
+        simulate(DiscreteNoising(other, x_0), ensemble=2, out=path, resume=True, progress=False)

@@ -159,3 +159,30 @@ def test_bad_input_is_named():
     ):
         with pytest.raises(InputError, match=words):
             model.likelihood(x, progress=False, **options)
+    with pytest.raises(InputError, match="batch=0 is below 1"):
+        model.likelihood(x, batch=0, progress=False)
+
+
+class _Dropping(torch.nn.Module):
+    """A network with dropout, in float64."""
+
+    outputs, shape = 1, (3,)
+
+    def __init__(self):
+        super().__init__()
+        self.line, self.drop = torch.nn.Linear(3, 3).to(DOUBLE), torch.nn.Dropout(0.5)
+
+    def forward(self, x, time, condition=None):
+        return self.drop(self.line(x))
+
+
+@pytest.mark.parametrize("dequantise", ["gaussian", "uniform"])
+def test_dropout_plays_no_part_even_in_a_model_that_is_being_trained(dequantise):
+    model = DDPM(_Dropping(), Schedule.linear(steps=10), levels=3)
+    x = torch.tensor([[-1.0, 0.0, 1.0], [0.0, 0.0, 1.0]], dtype=DOUBLE)
+    options = {"dequantise": dequantise, "progress": False}
+    as_in_training = model.train().likelihood(x, **options)
+    assert model.training
+    as_tested = model.eval().likelihood(x, **options)
+    assert np.array_equal(as_in_training.each, as_tested.each)
+    assert not model.training

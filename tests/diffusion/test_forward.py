@@ -88,10 +88,25 @@ def test_it_ends_where_the_schedule_does():
 
 
 def test_bad_input():
-    for x_0, shape in ((torch.zeros(3), r"\(3,\)"), (torch.zeros(3, 2, dtype=torch.int64), r"\(3, 2\)")):
-        with pytest.raises(sj.InputError, match=rf"x_0 must hold data of shape \(n, ...\), .* not {shape}"):
+    for x_0, shape in (
+        (torch.zeros(3), r"\(3,\)"),
+        (torch.zeros(0, 2), r"\(0, 2\)"),
+        (torch.zeros(3, 2, dtype=torch.int64), r"\(3, 2\)"),
+    ):
+        with pytest.raises(sj.InputError, match=rf"x_0 must hold data of shape \(n, ...\), n >= 1, .* not {shape}"):
             Noising(SCHEDULE, x_0)
     with pytest.raises(sj.InputError, match="needs a schedule with steps; discretise it"):
         Noising(ContinuousSchedule.linear(), DATA)
     with pytest.raises(sj.observers.NonFiniteError, match="in the starting state"):
         sj.simulate(Noising(SCHEDULE, torch.full((2, 2), math.nan)))
+
+
+def test_a_chain_is_not_resumed_with_another_schedule(tmp_path):
+    """Two schedules of one length and one end: names and ends do not tell them apart."""
+    path, beta = tmp_path / "chain.zarr", [0.1, 0.2, 0.3]
+    one, other = Schedule.from_beta(torch.tensor(beta)), Schedule.from_beta(torch.tensor(beta[::-1]))
+    assert repr(one) == repr(other)
+    sj.simulate(Noising(one, DATA), ensemble=2, out=path, progress=False)
+    sj.simulate(Noising(one, DATA), ensemble=2, out=path, resume=True, progress=False)
+    with pytest.raises(sj.InputError, match="was begun with parameters="):
+        sj.simulate(Noising(other, DATA), ensemble=2, out=path, resume=True, progress=False)

@@ -201,3 +201,36 @@ def test_the_variational_losses_need_steps():
         Variational()(model, x_0, torch.full((4,), 0.5, dtype=DOUBLE), epsilon)
     with pytest.raises(InputError, match="discretise it, or use uniform times"):
         ImportanceSampler(schedule)
+
+
+def test_of_one_step_the_bound_is_the_decoder_and_its_gradient_that_of_a_quadratic():
+    """With T = 1 and variance beta_1, L_0 = sum_i (x_0 - predicted)^2 / (2 beta_1) and a constant."""
+    torch.manual_seed(0)
+    schedule = Schedule.from_beta(torch.tensor([0.3], dtype=DOUBLE))
+    model = DDPM(_Small().double(), schedule, predicts="x_0", levels=None)
+    x_0, _, epsilon = _draws(6)
+    t = torch.ones(6, dtype=DOUBLE)
+    squares = (model.predict(schedule.noised(x_0, t, epsilon), t).x_0 - x_0) ** 2
+    expected = (squares / (2 * 0.3) + 0.5 * math.log(2 * math.pi * 0.3)).mean(1)
+    found = Variational()(model, x_0, t, epsilon)
+    torch.testing.assert_close(found, expected)
+    weights = list(model.parameters())
+    for a, b in zip(
+        torch.autograd.grad(found.sum(), weights), torch.autograd.grad(expected.sum(), weights), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_training_that_cannot_be_is_refused_in_one_line():
+    model, x_0 = DDPM(_Small(), SCHEDULE, levels=None), torch.zeros(4, 2)
+    for options, words in (
+        ({"times": "importanc"}, "times='importanc' is not known; choose uniform or importance"),
+        ({"without_condition": 2.0}, r"without_condition=2.0 is not in \[0, 1\]"),
+        ({"batch": 0}, "batch=0 is below 1"),
+        ({"condition": torch.zeros(3, 1)}, "there are 4 data and 3 conditions"),
+        ({"condition": [1, 2, 3, 4]}, "condition is of the type list; give a tensor"),
+    ):
+        with pytest.raises(InputError, match=words):
+            fit(model, x_0, Training(1), progress=False, **options)
+    with pytest.raises(InputError, match="x_0 is of the type list; give a tensor"):
+        fit(model, [[0.0, 1.0]], Training(1), progress=False)  # type: ignore[arg-type]

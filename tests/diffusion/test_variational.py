@@ -11,6 +11,7 @@ from torch import nn
 from sojourn.diffusion.ddpm import DDPM
 from sojourn.diffusion.decoder import log_density, log_level_probability, log_normal_mass
 from sojourn.diffusion.exact import GaussianMixture
+from sojourn.diffusion.samplers.ancestral import Ancestral
 from sojourn.diffusion.schedule import Schedule
 from sojourn.diffusion.variational import bound, prior_term, terms
 from sojourn.errors import InputError
@@ -216,3 +217,15 @@ def test_bad_data_are_refused_in_one_line():
     ):
         with pytest.raises(InputError, match=words):
             model.bound(_tensor(data))
+    with pytest.raises(InputError, match="batch=0 is below 1"):
+        model.bound(_tensor([[-1.0], [1.0]]), batch=0)
+    with pytest.raises(InputError, match="there are 2 data and 5 conditions; give one for each"):
+        model.bound(_tensor([[-1.0], [1.0]]), condition=torch.zeros(5, 1))
+    for options, words in (
+        ({"condition": 3}, r"condition=3 is no tensor .* for class 3, give torch.tensor\(\[3\]\)"),
+        ({"condition": torch.tensor(3)}, r"condition=tensor\(3\) is no tensor"),
+        ({"limits": (1, -1)}, r"limits=\(1, -1\) must be two rising numbers"),
+        ({"limits": "none"}, "limits='none' must be two rising numbers"),
+    ):
+        with pytest.raises(InputError, match=words):
+            model.reverse(Ancestral(steps=10), **options)

@@ -66,6 +66,8 @@ def to_concentrations(x: torch.Tensor) -> State:
 
 def _rates(pattern: str | tuple[float, float]) -> tuple[float, float]:
     if not isinstance(pattern, str):
+        if not isinstance(pattern, Sequence) or len(pattern) != 2:
+            raise InputError(f"the pattern {pattern!r} is neither a name nor a pair; give patterns=[(F, k), ...]")
         feed, kill = pattern
         return float(feed), float(kill)
     if pattern not in PRESETS:

@@ -146,7 +146,7 @@ class DDPM(nn.Module):
         return {
             "network": type(self.network).__name__,
             "weights": digest(self.state_dict()),
-            "schedule": repr(self.schedule),
+            "schedule": self.schedule.record(),
             "predicts": repr(self.parameterisation),
             "variance": self.variance,
             "levels": self.levels,

@@ -49,11 +49,13 @@ def fit(
         seed: of batches, times and noise.
 
     Raises:
-        InputError: the data do not fit the model.
+        InputError: the data do not fit the model, or an option is not known.
     """
-    check_data(model, x_0)
-    if condition is not None and len(condition) != len(x_0):
-        raise InputError(f"there are {len(x_0)} data and {len(condition)} conditions; give one for each")
+    check_data(model, x_0, condition=condition, batch=batch)
+    if times not in ("uniform", "importance"):
+        raise InputError(f"times={times!r} is not known; choose uniform or importance")
+    if not 0 <= without_condition <= 1:
+        raise InputError(f"without_condition={without_condition} is not in [0, 1], as the share of a batch is")
     chosen = loss or Simple()
     noise = Noise(seed)
     trained = _Trained(model, ImportanceSampler(model.schedule) if times == "importance" else None)
@@ -90,6 +92,6 @@ class _Trained(nn.Module):
 
 def _dropped(condition: Tensor, share: float, step: int, noise: Noise) -> Tensor:
     """The conditions, a share of them replaced by "none": -1 for classes, NaN for numbers."""
-    none = noise.uniform(step, len(condition), ()) < share
+    none = noise.uniform(step, len(condition), (), device=condition.device) < share
     absent = -1 if not condition.is_floating_point() else float("nan")
     return torch.where(none.reshape(-1, *[1] * (condition.ndim - 1)), absent, condition)

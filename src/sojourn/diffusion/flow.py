@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sojourn.bounds.estimate import Estimate
 from sojourn.diffusion.marginals import Time, as_times, spread
+from sojourn.diffusion.modes import evaluating
 from sojourn.diffusion.runge_kutta import integrate
 from sojourn.diffusion.schedule import Schedule
 from sojourn.diffusion.variational import check_data, estimate, terms
@@ -80,7 +81,7 @@ def likelihood(
     Raises:
         InputError: the data do not fit the model or the dequantisation.
     """
-    check_data(model, x_0, least=2)
+    check_data(model, x_0, least=2, condition=condition, batch=batch)
     _check_way(model, dequantise)
     noise, dimensions = Noise(seed).split("likelihood"), math.prod(model.shape)
     nats, calls = np.empty(len(x_0)), 0
@@ -90,7 +91,7 @@ def likelihood(
             rows = slice(first, first + batch)
             data, given = x_0[rows], None if condition is None else condition[rows]
             here = noise.members(first)
-            with torch.no_grad():
+            with evaluating(model), torch.no_grad():
                 x, rest = _start(model, data, dequantise, here.split("dequantise"), given)
             found, asked = log_density(
                 model, x, condition=given, probes=probes, noise=here.split("probes"), rtol=rtol, atol=atol
@@ -140,12 +141,8 @@ def log_density(
 
     y = torch.cat([x.flatten(1).to(torch.float64), torch.zeros(n, 1, dtype=torch.float64, device=x.device)], dim=1)
     ends = [schedule.log_snr(time).to(x.device) / 2 for time in (start, as_times(schedule.last).expand(n))]
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         y, calls = integrate(slope, y, ends[0], ends[1], rtol=rtol, atol=atol)
-    finally:
-        model.train(was_training)
     x_T, change = y[:, :-1], y[:, -1]
     return -0.5 * (x_T**2 + math.log(2 * math.pi)).sum(1) + change, calls
 
@@ -190,7 +187,8 @@ def _start(model: DDPM, x_0: Tensor, way: Dequantise, noise: Noise, condition: T
     if way == "uniform":
         cell = 2 / (model.levels - 1)  # type: ignore[operator]
         u = noise.uniform(0, n, model.shape, device=x_0.device)
-        return x_0 + (u - 0.5 + 2**-25) * cell, torch.full((n,), -dimensions * math.log(cell), dtype=torch.float64)
+        volume = torch.full((n,), dimensions * math.log(cell), dtype=torch.float64, device=x_0.device)
+        return x_0 + (u - 0.5 + 2**-25) * cell, -volume
     epsilon = noise.normal(0, n, model.shape, dtype=model.dtype, device=x_0.device)
     one = torch.ones(n, dtype=torch.float64, device=x_0.device)
     decoder = terms(model, x_0.to(model.dtype), one, epsilon, condition)

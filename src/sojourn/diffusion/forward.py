@@ -32,8 +32,10 @@ class Noising(Process):
     def __post_init__(self) -> None:
         if not isinstance(self.schedule, Schedule):
             raise InputError("the forward chain needs a schedule with steps; discretise it: schedule.discretise(1000)")
-        if self.x_0.ndim < 2 or not self.x_0.is_floating_point():
-            raise InputError(f"x_0 must hold data of shape (n, ...), of a floating type, not {tuple(self.x_0.shape)}")
+        if self.x_0.ndim < 2 or not self.x_0.is_floating_point() or len(self.x_0) == 0:
+            raise InputError(
+                f"x_0 must hold data of shape (n, ...), n >= 1, of a floating type, not {tuple(self.x_0.shape)}"
+            )
 
     @property
     def horizon(self) -> int:

@@ -8,6 +8,7 @@ Any other scaling of signal and noise is this one times a number (variance explo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,11 @@ class Marginals(ABC):
     @abstractmethod
     def before(self, t: Time) -> Time:
         """The time of the step before `t`, where steps are part of the schedule."""
+
+    def record(self) -> dict[str, Any]:
+        """What a run's record says of this schedule: its name, and log alpha_bar at 10,001 times."""
+        t = torch.linspace(self.first, self.last, 10_001, dtype=torch.float64).clamp(max=self.last)
+        return {"name": repr(self), "log_alpha_bar": self.log_alpha_bar(t).to(torch.float32)}
 
     def log_snr(self, t: Time) -> Tensor:
         """log of the signal-to-noise ratio alpha_bar / (1 - alpha_bar), float64; infinite at t = 0."""

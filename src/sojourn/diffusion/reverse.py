@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sojourn.diffusion.forward import data_dims
 from sojourn.diffusion.marginals import spread
+from sojourn.diffusion.modes import evaluating
 from sojourn.diffusion.prediction import Prediction
 from sojourn.diffusion.samplers.sampler import Grid, Sampler
 from sojourn.errors import InputError
@@ -35,12 +36,23 @@ class Denoiser:
         condition: (ensemble, ...), or (1, ...) for all members.
         guidance: changes a prediction, see `sojourn.diffusion.guidance`.
         limits: range to which the predicted x_0 is clamped; the noise is changed with it.
+
+    Raises:
+        InputError: a condition that is no tensor (n, ...), limits that do not rise.
     """
 
     model: DDPM
     condition: Tensor | None = None
     guidance: Guidance | None = None
     limits: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.condition is not None and (not isinstance(self.condition, Tensor) or self.condition.ndim == 0):
+            raise InputError(
+                f"condition={self.condition!r} is no tensor with a row a member; for class 3, give torch.tensor([3])"
+            )
+        if self.limits is not None and not (len(self.limits) == 2 and self.limits[0] < self.limits[1]):
+            raise InputError(f'limits={self.limits!r} must be two rising numbers, "data" or None')
 
     def predict(self, x: Tensor, t: float) -> Prediction:
         """x_0 and the noise of x (n, *shape) at the time t."""
@@ -119,10 +131,5 @@ class Reverse(Process):
 
     def step(self, state: State, t: int, noise: Noise) -> State:
         """Step `t` counts from the noisy end: from grid.t[t] to grid.t[t + 1]."""
-        training = self.denoiser.model.training
-        self.denoiser.model.eval()  # dropout is for training
-        try:
-            with torch.no_grad():
-                return self.sampler.step(state, t, self.grid, self.denoiser, noise)
-        finally:
-            self.denoiser.model.train(training)
+        with evaluating(self.denoiser.model), torch.no_grad():
+            return self.sampler.step(state, t, self.grid, self.denoiser, noise)

@@ -19,6 +19,7 @@ from sojourn.bounds.estimate import Estimate
 from sojourn.data.images import check_images
 from sojourn.diffusion.decoder import log_density, log_level_probability
 from sojourn.diffusion.marginals import Marginals, spread
+from sojourn.diffusion.modes import evaluating
 from sojourn.diffusion.prediction import Prediction
 from sojourn.diffusion.reverse import clamped
 from sojourn.diffusion.schedule import Schedule
@@ -81,14 +82,12 @@ def bound(
         InputError: the data do not fit the model, or the schedule has no steps.
     """
     schedule = with_steps(model.schedule)
-    check_data(model, x_0, least=2)
+    check_data(model, x_0, least=2, condition=condition, batch=batch)
     n, noise = len(x_0), Noise(seed).split("bound")
     nats = torch.empty(schedule.steps, n, dtype=torch.float64)
     bar = ProgressBar("bound", 0, schedule.steps * n, "evaluations") if progress else None
-    was_training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
             for first in range(0, n, batch):
                 rows = slice(first, min(first + batch, n))
                 together = max(1, batch // (rows.stop - first))  # times in one batch
@@ -101,7 +100,6 @@ def bound(
                         bar.see(first * schedule.steps + (times.stop - 1) * (rows.stop - first), {})
             prior = prior_term(schedule, x_0)
     finally:
-        model.train(was_training)
         if bar:
             bar.close()
     unit = math.log(2) * math.prod(model.shape)
@@ -149,7 +147,9 @@ def terms_of(model: DDPM, found: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor
         found = clamped(found, x_t, alpha, sigma, model.limits)
     error = x_0.to(torch.float64) - found.x_0.to(torch.float64)
     fraction = None if found.fraction is None else found.fraction.to(torch.float64)
-    later = t.clamp(min=2) if schedule.steps > 1 else t
+    if schedule.steps == 1:
+        return -_log_decoder(model, x_0, found.x_0, fraction)
+    later = t.clamp(min=2)
     on_x_0, _, small = (spread(c, error) for c in schedule.posterior_coefficients(later, later - 1))
     ours = log_variance(model.variance, schedule, error, later, later - 1, fraction)
     log_ratio = torch.log(small) - ours
@@ -188,8 +188,16 @@ def with_steps(schedule: Marginals) -> Schedule:
     return schedule
 
 
-def check_data(model: DDPM, x_0: Tensor, least: int = 1) -> None:
-    """Raises InputError unless `x_0` holds at least so many data of the model's shape and levels."""
+def check_data(model: DDPM, x_0: Tensor, least: int = 1, *, condition: Tensor | None = None, batch: int = 1) -> None:
+    """Raises InputError unless `x_0` holds at least so many data of the model's shape and levels, and as many
+    conditions, if any; and `batch` is 1 or more."""
+    for name, value in (("x_0", x_0), ("condition", condition)):
+        if value is not None and not isinstance(value, Tensor):
+            raise InputError(f"{name} is of the type {type(value).__name__}; give a tensor, such as images.x")
+    if condition is not None and condition.shape[:1] != x_0.shape[:1]:
+        raise InputError(f"there are {len(x_0)} data and {len(condition)} conditions; give one for each")
+    if batch < 1:
+        raise InputError(f"batch={batch} is below 1")
     if tuple(x_0.shape[1:]) != model.shape or len(x_0) < least:
         wanted = ", ".join(["n", *map(str, model.shape)])
         raise InputError(f"x_0 has shape {tuple(x_0.shape)}; needed is ({wanted}) with n >= {least}")

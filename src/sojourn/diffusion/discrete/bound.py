@@ -18,6 +18,8 @@ from sojourn.bounds.intervals import student
 from sojourn.diffusion.discrete import losses
 from sojourn.diffusion.discrete.d3pm import D3PM, check_states
 from sojourn.diffusion.discrete.kernel import draw, kl
+from sojourn.diffusion.modes import evaluating
+from sojourn.errors import InputError
 from sojourn.noise import Noise
 
 
@@ -63,8 +65,10 @@ def bound(
         InputError: fewer than two data, or states that the kernel does not know.
     """
     check_states(x_0, model.kernel.states)
+    if batch < 1:
+        raise InputError(f"batch={batch} is below 1")
     found = []
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         for first in range(0, len(x_0), batch):
             some = slice(first, first + batch)
             told = None if condition is None else condition[some]

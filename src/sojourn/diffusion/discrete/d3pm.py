@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sojourn.diffusion.discrete.kernel import Kernel, draw
+from sojourn.diffusion.modes import evaluating
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
@@ -136,7 +137,7 @@ class DiscreteReverse(Process):
 
     def step(self, state: State, t: int, noise: Noise) -> State:
         x = state["cell"]
-        with torch.no_grad():
+        with evaluating(self.model), torch.no_grad():
             p = self.model.reverse_law(x, self.horizon - t, self.condition)
         return {"cell": draw(p, noise.uniform(t, len(x), tuple(x.shape[1:]), device=x.device))}
 

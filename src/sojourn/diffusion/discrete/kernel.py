@@ -121,7 +121,7 @@ class Kernel:
         return {
             "states": self.states,
             "stationary": [float(p) for p in self.stationary],
-            "steps": self.steps,
+            "alpha_bar": self.alpha_bar,
         }
 
     def _matrix(self, kept: float) -> Tensor:
@@ -132,7 +132,10 @@ class Kernel:
 
     def _at(self, t: int | Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
         """alpha_bar_t with one axis for each of x, and one for the states."""
-        found = self.alpha_bar.to(x.device)[torch.as_tensor(t, device=x.device)].to(dtype)
+        times = torch.as_tensor(t, device=x.device)
+        if bool(((times < 0) | (times > self.steps)).any()):
+            raise InputError(f"a time from {int(times.min())} to {int(times.max())} is not in 0..{self.steps}")
+        found = self.alpha_bar.to(x.device)[times].to(dtype)
         return found.reshape(-1, *[1] * x.ndim)
 
 
