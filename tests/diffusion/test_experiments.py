@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import sojourn as sj
+from sojourn import data
 from sojourn.bounds.intervals import student
-from sojourn.diffusion import losses
+from sojourn.diffusion import DDPM, Schedule, UNet, fit, losses, samplers
 from sojourn.errors import InputError
 from sojourn.experiments import ddpm
 from sojourn.experiments.ddpm import Ddpm
@@ -136,6 +138,30 @@ def test_gray_scott_states_are_judged_by_closed_forms():
     rate = float(process.diffusivity_v) * discrete + 0.5 * (0.3 + wave) ** 2 - 0.092 * (0.3 + wave)
     assert abs(measures["change"] / (np.sqrt((rate**2).mean()) / wave.std()) - 1) < 0.25
     assert sum(found["classes"].values()) == 4
+
+
+def test_the_page_as_written():
+    """The example of docs/diffusion.md."""
+    schedule = Schedule.linear(1e-4, 0.02, steps=1000)
+    x_0 = data.load_digits("train").x
+    x_t = schedule.noised(x_0, 500, torch.randn_like(x_0))
+    mean, variance = schedule.posterior(x_t, x_0, 500)
+    a, before, now = (
+        float(c[t]) for c, t in ((schedule.alpha, 500), (schedule.alpha_bar, 499), (schedule.alpha_bar, 500))
+    )
+    torch.testing.assert_close(
+        mean, (before**0.5 * (1 - a) * x_0 + a**0.5 * (1 - before) * x_t) / (1 - now), rtol=1e-5, atol=1e-5
+    )
+    assert abs(float(variance) - (1 - before) / (1 - now) * (1 - a)) < 1e-9
+    network = UNet((1, 8, 8), width=16, multipliers=(1, 2), blocks=1)
+    model = DDPM(network, schedule, predicts="epsilon", variance="fixed_small", levels=17)
+    fit(model, x_0, Training(steps=20))
+    found = model.bound(data.load_digits("test").x[:4])
+    total = found.prior.value + sum(step.value for step in found.steps) + found.decoder.value
+    assert abs(found.bits_per_dim.value - total) < 1e-9
+    x = sj.simulate(model.reverse(samplers.DDIM(steps=50)), ensemble=64, seed=0).state()["x"]
+    assert x.shape == (64, 1, 8, 8)
+    assert float(x.abs().max()) <= 1  # the last step gives the predicted x_0, clamped to the data's range
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,14 @@ def densities(found: dict[str, np.ndarray], data: np.ndarray, extent: float) -> 
 
 
 def loss(metrics: list[dict[str, Any]], title: str) -> Figure:
-    """The loss of single batches, and its median over the latest tenth."""
+    """The loss of single batches, and its running median."""
     steps = np.array([row["step"] for row in metrics])
     losses = np.array([row["loss"] for row in metrics])
-    width = max(1, len(losses) // 10)
-    median = [np.median(losses[max(0, k - width + 1) : k + 1]) for k in range(len(losses))]
+    half = max(1, len(losses) // 40)
+    median = [np.median(losses[max(0, k - half) : k + half + 1]) for k in range(len(losses))]
     figure, axis = new(1, 1, figsize=(6.4, 3.6))
     axis.plot(steps, losses, ".", color="0.7", ms=4, label="one batch")
-    axis.plot(steps, median, color=BLUE, lw=1.8, label=f"median of the latest {width}")
+    axis.plot(steps, median, color=BLUE, lw=1.8, label=f"median of {2 * half + 1} of them")
     axis.set(yscale="log", xlabel="training step", ylabel="loss (per dimension)")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter("{x:.2g}")

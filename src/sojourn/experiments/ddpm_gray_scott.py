@@ -144,7 +144,7 @@ class DdpmGrayScott(Experiment):
             model,
             states.x,
             settings,
-            loss=losses.MinSNR(),
+            loss=losses.Target(),
             batch=self.batch,
             condition=_told(labels),
             without_condition=0.0,
@@ -207,9 +207,7 @@ class DdpmGrayScott(Experiment):
 
     def _draw(self, run: Run, drawn: dict, true: dict, judged: dict[str, dict[str, Any]]) -> None:
         folder = run.folder("figures")
-        figures.save(
-            ddpm_figures.loss(run.metrics("training"), "Gray-Scott states: min-SNR weighted loss"), folder / "loss.png"
-        )
+        figures.save(ddpm_figures.loss(run.metrics("training"), "Gray-Scott states: error of v"), folder / "loss.png")
         last = {pair: path.dataset["x"].values[:, -1] for pair, path in drawn.items()}
         titles = {pair: f"F = {pair[0]:g}, k = {pair[1]:g}" + (", unseen" if pair in UNSEEN else "") for pair in drawn}
         figures.save(pictures.states({titles[p]: (true[p].numpy(), last[p]) for p in drawn}), folder / "states.png")
@@ -223,7 +221,7 @@ class DdpmGrayScott(Experiment):
 
     def _story(self, run: Run, model: DDPM, judged: dict[str, dict[str, Any]]) -> list[str]:
         table = Table(
-            title=f"True states and drawn ones, {self.samples} each: means, and 95% intervals (Student, asymptotic)",
+            title=f"True states and drawn ones, {self.samples} each: mean ± half its 95% interval (Student)",
             title_justify="left",
             box=None,
             padding=(0, 2, 0, 0),
@@ -261,4 +259,4 @@ def _name(pair: tuple[float, float]) -> str:
 
 def _short(estimate: dict[str, Any]) -> str:
     low, high = estimate["interval"]
-    return f"{estimate['value']:.3g} [{low:.3g}, {high:.3g}]"
+    return f"{estimate['value']:.3g} ± {(high - low) / 2:.1g}"
