@@ -166,6 +166,28 @@ def test_training_resumes_to_the_bit(times, tmp_path):
         assert torch.equal(a, b)
 
 
+def test_a_training_is_not_resumed_as_another_one(tmp_path):
+    """A finished one neither: its weights would be read as what they are not."""
+    x_0, settings, run = LAW.sample(20, Noise(0)).float(), Training(2), Run.create("fit", {}, tmp_path / "run")
+
+    def again(predicts="epsilon", schedule=SCHEDULE, **options):
+        model = DDPM(_Small(), schedule, predicts=predicts, levels=None)
+        fit(model, x_0, settings, run=run, progress=False, **{"batch": 8} | options)
+
+    again()
+    again()
+    for options, words in (
+        ({"batch": 4}, "was trained with batch=8 and is now asked for batch=4"),
+        ({"seed": 1}, "seed=0 and is now asked for seed=1"),
+        ({"loss": MinSNR()}, r"loss=Simple\(\) and is now asked for loss=MinSNR\(gamma=5.0\)"),
+        ({"predicts": "v"}, r"predicts=Epsilon\(\) and is now asked for predicts=Velocity\(\)"),
+        ({"schedule": Schedule.linear(steps=100)}, "noise=Schedule.cosine.* is now asked for noise=Schedule.linear"),
+        ({"times": "importance"}, "is of another architecture"),
+    ):
+        with pytest.raises(InputError, match=words):
+            again(**options)
+
+
 @pytest.mark.slow
 def test_training_nears_the_exact_denoiser():
     x_0 = LAW.sample(2000, Noise(0)).float()

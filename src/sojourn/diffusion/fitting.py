@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -14,6 +15,7 @@ from sojourn.diffusion.variational import check_data
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.training import distributed
+from sojourn.training.checkpoint import digest
 from sojourn.training.loop import Training, train
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ def fit(
         seed: of batches, times and noise.
 
     Raises:
-        InputError: the data do not fit the model, or an option is not known.
+        InputError: the data do not fit the model, an option is not known, or the run holds a training of another model
+            or with other options.
     """
     check_data(model, x_0, condition=condition, batch=batch)
     if times not in ("uniform", "importance"):
@@ -78,7 +81,20 @@ def fit(
         trained.times.learn(t, losses)
         return (weights * losses).mean()
 
-    train(trained, objective, settings, run=run, stage=stage, progress=progress)
+    path = model.schedule.record()
+    also = {
+        "data": len(x_0),
+        "batch": batch,
+        "loss": _named(chosen),
+        "times": times,
+        "without_condition": None if condition is None else without_condition,
+        "seed": seed,
+        "predicts": _named(model.parameterisation),
+        "variance": model.variance,
+        "levels": model.levels,
+        "noise": f"{path['name']}, {digest({'log_alpha_bar': path['log_alpha_bar']})[:8]}",
+    }
+    train(trained, objective, settings, run=run, stage=stage, also=also, progress=progress)
     model.eval()
 
 
@@ -88,6 +104,11 @@ class _Trained(nn.Module):
     def __init__(self, model: DDPM, times: ImportanceSampler | None) -> None:
         super().__init__()
         self.model, self.times = model, times
+
+
+def _named(what: object) -> str:
+    """Its repr, if that says what it is; of what has none of its own, which would hold an address, the name."""
+    return repr(what) if is_dataclass(what) else getattr(what, "__qualname__", type(what).__qualname__)
 
 
 def _dropped(condition: Tensor, share: float, step: int, noise: Noise) -> Tensor:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -95,6 +95,7 @@ def train(
     stage: str = "training",
     measure: Measure | None = None,
     after_step: Callable[[nn.Module, int], None] | None = None,
+    also: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> None:
     """Minimises `objective` over the parameters of `model`, in place; the averaged weights replace them at the end.
@@ -108,6 +109,9 @@ def train(
 
     Started by `torchrun --nproc-per-node N script.py`, N processes train one model: see `sojourn.training.distributed`.
     Process 0 alone measures, logs and writes, so the others need no `run`.
+
+    `also` holds what else the weights depend on, such as the batch or the seed of the data, by names that `Training`
+    does not use; it is stored beside the settings, and a resume with other values is refused just so.
 
     Raises:
         InputError: the checkpoint there is of other settings or of another architecture.
@@ -128,7 +132,7 @@ def train(
     )
     averages = Averages(parameters, settings.average, settings.average_half_life, stored=run is not None)
     path = run.folder("checkpoints") / f"{stage}.safetensors" if run else None
-    at = resume.start(path, model, optimiser, averages, settings, device)
+    at = resume.start(path, model, optimiser, averages, settings, also or {}, device)
     first, seeds = at.step, Noise(at.seed).split("steps").members(rank)
     if run:
         run.rewind(stage, first)
@@ -175,7 +179,7 @@ def train(
                 bar.see(at.step, {})
             if path and (last or time.monotonic() - saved_at > settings.checkpoint_seconds):
                 at.loss = None if loss is None else float(loss)
-                resume.save(path, model, optimiser, averages, at, settings)
+                resume.save(path, model, optimiser, averages, at, settings, also or {})
                 saved_at = time.monotonic()
     finally:
         if bar:

@@ -45,13 +45,19 @@ class Progress:
 
 
 def save(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, averages: Averages, at: Progress, settings: Training
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    averages: Averages,
+    at: Progress,
+    settings: Training,
+    also: dict[str, Any],
 ) -> None:
     """Writes the checkpoint."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()} | averages.tensors()
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
-    checkpoint.save(path, tensors, **asdict(at), settings=asdict(settings))
+    checkpoint.save(path, tensors, **asdict(at), settings=asdict(settings) | also)
 
 
 def start(
@@ -60,6 +66,7 @@ def start(
     optimiser: torch.optim.Optimizer,
     averages: Averages,
     settings: Training,
+    also: dict[str, Any],
     device: torch.device,
 ) -> Progress:
     """Where to begin: at the checkpoint if process 0 has one, which is then put in place in every process."""
@@ -75,7 +82,7 @@ def start(
         raise InputError(f"{where} cannot be read as a checkpoint: {error}") from None
     _check_architecture(where, tensors, model)
     if "settings" in values:
-        _check_settings(where, values, settings)
+        _check_settings(where, values, settings, also)
     for name, mean in averages.tensors().items():
         if name not in tensors:
             raise InputError(f"{where} holds no {name}; resume with the old settings, or start another run")
@@ -106,11 +113,12 @@ def _kind(tensor: torch.Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
-def _check_settings(where: Any, values: dict[str, Any], settings: Training) -> None:
+def _check_settings(where: Any, values: dict[str, Any], settings: Training, also: dict[str, Any]) -> None:
     defaults = asdict(type(settings)(steps=1))
     old = defaults | values["settings"]
-    new = json.loads(json.dumps(asdict(settings)))
-    differ = [name for name in new if name not in FREE and json.loads(json.dumps(old[name])) != new[name]]
+    new = json.loads(json.dumps(asdict(settings) | also))
+    kept = [name for name in new if name in old and name not in FREE]  # older checkpoints held less
+    differ = [name for name in kept if json.loads(json.dumps(old[name])) != new[name]]
     why = ""
     if "steps" in differ and new["schedule"] in ("constant", "inverse_sqrt"):
         if new["steps"] >= values["step"]:
