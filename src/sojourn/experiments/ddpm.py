@@ -221,7 +221,7 @@ class Ddpm(Experiment):
             f"{name} learned {len(self.learned):,} {self.data} in {self.sizes.training:,} steps, and drew "
             f"{self.sizes.samples:,} new ones in {self.sampling_steps} steps.",
             "",
-            *bound_table(bounds, f"-log p is at most, mean over {n:,} data with 95% intervals (Student, asymptotic)"),
+            *bound_table(bounds, f"The bound on -log p, means over {n:,} data (95%, Student)"),
             "",
         ]
         for part, found in flow.items():

@@ -47,7 +47,8 @@ def image_grid(x: np.ndarray, title: str, draw: Draw = grey, *, columns: int = 1
 def image_chain(frames: np.ndarray, times: np.ndarray, title: str, draw: Draw = grey, *, rows: int = 6) -> Figure:
     """Reverse chains (members, time, channels, height, width), a row each, from noise at the left to data."""
     chosen = np.unique(np.rint(np.linspace(0, frames.shape[1] - 1, 9)).astype(int))
-    figure, axes = new(1, len(chosen), figsize=(1.1 * len(chosen), 1.12 * rows + 0.7))
+    figure, axes = new(1, len(chosen), figsize=(0.85 * len(chosen), 0.83 * rows + 0.7))
+    figure.get_layout_engine().set(w_pad=0.02, wspace=0.0)  # type: ignore[union-attr]
     for axis, k in zip(axes, chosen, strict=True):
         axis.imshow(tiled(draw(frames[:rows, k]), 1), interpolation="nearest")
         axis.set_title(f"t = {times[k]:.0f}", fontsize=9)

@@ -213,12 +213,12 @@ class DdpmMnist(Experiment):
     def _story(self, run: Run, model: DDPM, bounds, flow, quality) -> list[str]:
         size = sum(p.numel() for p in model.parameters())
         told = "" if self.guidance is None else f", told their classes; guidance weight {self.guidance:g}"
-        given = "-log p" if self.guidance is None else "-log p, given the class and without guidance,"
+        given = "-log p" if self.guidance is None else "-log p(x | class), unguided"
         return [
             f"A U-Net of {size:,} parameters learned 60,000 images of {self.data} in {self.training:,} steps{told}, "
             f"and drew {self.samples:,} in {self.sampling_steps} steps of DDIM.",
             "",
-            *bound_table(bounds, f"{given} is at most, mean over {self.evaluated} images with 95% intervals (Student)"),
+            *bound_table(bounds, f"The bound on {given}, means over {self.evaluated} images (95%, Student)"),
             "",
             *[
                 f"By the probability flow, {name}: [bold]{escape(interval(found))}[/] bits/dim."
