@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from sojourn import InputError, Life
+from sojourn import InputError, Life, simulate
 from sojourn.bounds.intervals import student
 from sojourn.diffusion.discrete import D3PM
 from sojourn.diffusion.discrete.annealing import Annealing, wrong_cells
@@ -180,3 +180,9 @@ def test_bad_input():
         Annealing(torch.zeros(1, 7, 25, dtype=torch.uint8), 4, flips=10)
     with pytest.raises(InputError, match=r"hot=0.1 and cold=0.3 need 0 < cold <= hot"):
         Annealing(torch.zeros(1, 25, 25, dtype=torch.uint8), 4, flips=10, hot=0.1)
+    with pytest.raises(
+        InputError, match=r"stop must hold uint8 boards \(n, height, width\), not torch.uint8 of \(25, 25\)"
+    ):
+        Annealing(torch.zeros(25, 25, dtype=torch.uint8), 1, flips=10)
+    with pytest.raises(InputError, match="ensemble=3 is more than the 2 stop boards"):
+        simulate(Annealing(torch.zeros(2, 25, 25, dtype=torch.uint8), 1, flips=10), ensemble=3, progress=False)

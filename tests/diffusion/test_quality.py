@@ -208,6 +208,8 @@ def test_bad_input():
         InputError, match=r"real has shape \(50, 3\) and generated \(50, 2\); they differ beyond axis 0"
     ):
         quality.frechet_distance(x, torch.zeros(50, 2))
+    with pytest.raises(InputError, match="among has 0 members; this measure needs 1 or more"):
+        quality.nearest_neighbours(torch.zeros(5, 3), torch.zeros(0, 3))
     with pytest.raises(InputError, match="generated has 39 members; this measure needs 40 or more"):
         quality.frechet_distance(x, x[:39])
     with pytest.raises(InputError, match="real holds values that are not finite"):

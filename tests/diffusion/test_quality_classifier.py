@@ -60,6 +60,12 @@ def test_bad_input(classifier):
     digits = data.load_digits("test")
     with pytest.raises(InputError, match="the images of 'digits' have no classes; give a set whose labels are whole"):
         quality.train_classifier(dataclasses.replace(digits, labels=None), progress=False)
+    assert digits.labels is not None
+    for labels in (digits.labels[:5], digits.labels - 1):
+        with pytest.raises(InputError, match=r"give a class 0, 1, \.\.\. for each of the 297 images"):
+            quality.train_classifier(dataclasses.replace(digits, labels=labels), progress=False)
+    with pytest.raises(InputError, match="images of 3 x 8 pixels are too small to halve twice"):
+        quality.Classifier((1, 3, 8), 2)
     with pytest.raises(InputError, match=r"images have shape \(2, 1, 9, 9\); this classifier knows \(n, 1, 8, 8\)"):
         quality.features(classifier, torch.zeros(2, 1, 9, 9))
     with pytest.raises(InputError, match=r"outside \[-1, 1\]"):

@@ -106,6 +106,13 @@ def test_checkpoint_round_trip_and_bad_files(tmp_path):
     (tmp_path / "d.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(sj.InputError, match="cannot be read as a checkpoint"):
         checkpoint.load(tmp_path / "d.safetensors")
-    with pytest.raises(sj.InputError, match="steps=0 is below 1"):
-        Training(steps=0)
+    for options, words in (
+        ({"steps": 0}, "steps=0 is below 1"),
+        ({"clip": -1.0}, "clip=-1.0 is not above zero; leave it out"),  # else the gradient's sign would change
+        ({"average_half_life": 0}, "average_half_life=0 is not above zero"),
+        ({"warmup": -1}, "warmup=-1 is below 0"),
+        ({"log_every": 0}, "log_every=0 is below 1"),
+    ):
+        with pytest.raises(sj.InputError, match=words):
+            Training(**{"steps": 1} | options)
     assert loop.Training(steps=1).learning_rate == 1e-3

@@ -75,6 +75,13 @@ class Training:
             raise InputError(f"steps={self.steps} is below 1; a training needs at least one step")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate={self.learning_rate} is not above zero")
+        for name, least in (("warmup", 0), ("hold", 0), ("log_every", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)} is below {least}")
+        for name in ("clip", "average_half_life"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name}={value} is not above zero; leave it out to do without")
         for name, kinds in (("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(kinds):
                 raise InputError(

@@ -45,6 +45,10 @@ class Annealing(Process):
     def __post_init__(self) -> None:
         if self.generations < 1 or self.flips < 1:
             raise InputError(f"generations={self.generations} and flips={self.flips} must be 1 or more")
+        if self.stop.ndim != 3 or self.stop.dtype != torch.uint8:
+            raise InputError(
+                f"stop must hold uint8 boards (n, height, width), not {self.stop.dtype} of {tuple(self.stop.shape)}"
+            )
         height, width = self.stop.shape[1:]
         if height < 2 * self.generations + 1 or not 3 <= width <= 62:
             raise InputError(
@@ -67,6 +71,8 @@ class Annealing(Process):
 
     def initial(self, ensemble: int, noise: Noise) -> State:
         """The stop boards themselves."""
+        if noise.first_member + ensemble > len(self.stop):
+            raise InputError(f"ensemble={ensemble} is more than the {len(self.stop)} stop boards; each has one member")
         return self.begin(self.stop[noise.first_member :][:ensemble])
 
     def begin(self, boards: Tensor) -> State:

@@ -34,11 +34,16 @@ class Classifier(nn.Module):
         classes: how many.
         width: channels of the first convolution; the second has twice as many.
         features: units of the hidden layer.
+
+    Raises:
+        InputError: images that are too small.
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int, *, width: int = 16, features: int = 64) -> None:
         super().__init__()
         channels, height, breadth = shape
+        if height < 4 or breadth < 4:
+            raise InputError(f"images of {height} x {breadth} pixels are too small to halve twice; use 4 x 4 or more")
         self.shape = shape
         self.convolutions = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1),
@@ -123,6 +128,11 @@ def classifier_frechet(
 def _classes(images: Images) -> torch.Tensor:
     if images.labels is None or images.labels.is_floating_point():
         raise InputError(f"the images of {images.name!r} have no classes; give a set whose labels are whole numbers")
+    if images.labels.shape != (len(images),) or int(images.labels.min()) < 0:
+        raise InputError(
+            f"the labels of {images.name!r} have shape {tuple(images.labels.shape)} and begin at "
+            f"{int(images.labels.min())}; give a class 0, 1, ... for each of the {len(images)} images"
+        )
     return images.labels
 
 

@@ -91,7 +91,7 @@ def memorisation(
 
 def nearest_neighbours(x: torch.Tensor, among: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Distance of each member of `x`, (n, ...), to its nearest among (m, ...), float64 (n,), and which, int64 (n,)."""
-    x, among = two_sets(x, among, least=1)
+    x, among = two_sets(x, among, least=1, names=("x", "among"))
     squares = among.square().sum(dim=1)
     rows = x.split(max(1, _AT_ONCE // len(among)))
     indices = torch.cat([(squares - 2 * piece @ among.T).argmin(dim=1) for piece in rows])

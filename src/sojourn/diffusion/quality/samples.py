@@ -13,10 +13,15 @@ from sojourn.bounds.intervals import student
 from sojourn.errors import InputError
 
 
-def two_sets(real: torch.Tensor, generated: torch.Tensor, least: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+def two_sets(
+    real: torch.Tensor,
+    generated: torch.Tensor,
+    least: int = 2,
+    names: tuple[str, str] = ("real", "generated"),
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Both sets as float64 of shape (n, d), checked: one d, `least` members or more, all finite."""
     sets = []
-    for name, x in (("real", real), ("generated", generated)):
+    for name, x in zip(names, (real, generated), strict=True):
         if not isinstance(x, torch.Tensor) or x.ndim < 2:
             shape = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
             raise InputError(f"{name} is {shape}; give a tensor (n, ...) with one member along each row")
@@ -27,7 +32,8 @@ def two_sets(real: torch.Tensor, generated: torch.Tensor, least: int = 2) -> tup
         sets.append(x.detach().double().flatten(1))
     if sets[0].shape[1] != sets[1].shape[1]:
         raise InputError(
-            f"real has shape {tuple(real.shape)} and generated {tuple(generated.shape)}; they differ beyond axis 0"
+            f"{names[0]} has shape {tuple(real.shape)} and {names[1]} {tuple(generated.shape)}; "
+            "they differ beyond axis 0"
         )
     return sets[0], sets[1]
 
