@@ -89,7 +89,8 @@ def likelihood(
     try:
         for first in range(0, len(x_0), batch):
             rows = slice(first, first + batch)
-            data, given = x_0[rows], None if condition is None else condition[rows]
+            data = x_0[rows].to(model.device)
+            given = None if condition is None else condition[rows].to(model.device)
             here = noise.members(first)
             with evaluating(model), torch.no_grad():
                 x, rest = _start(model, data, dequantise, here.split("dequantise"), given)

@@ -122,9 +122,9 @@ class Reverse(Process):
         return self.start(noise.normal(0, ensemble, model.shape, dtype=model.dtype))
 
     def start(self, x: Tensor) -> State:
-        """The state at the start of the chain with this x (ensemble, *shape)."""
+        """The state at the start of the chain with this x (ensemble, *shape), where the model is."""
         k, model = self.sampler.memory, self.denoiser.model
-        state = {"x": x.to(model.dtype)}
+        state = {"x": x.to(model.device, model.dtype)}
         if k:
             state["memory"] = state["x"].new_zeros(len(x), k, *model.shape)
         return state

@@ -93,8 +93,8 @@ def bound(
                 together = max(1, batch // (rows.stop - first))  # times in one batch
                 for t in range(1, schedule.steps + 1, together):
                     times = range(t, min(t + together, schedule.steps + 1))
-                    given = None if condition is None else condition[rows]
-                    found = _at_times(model, x_0[rows], times, noise.members(first), given)
+                    given = None if condition is None else condition[rows].to(model.device)
+                    found = _at_times(model, x_0[rows].to(model.device), times, noise.members(first), given)
                     nats[t - 1 : times.stop - 1, rows] = found
                     if bar:
                         bar.see(first * schedule.steps + (times.stop - 1) * (rows.stop - first), {})
