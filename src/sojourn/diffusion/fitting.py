@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sojourn.data.batches import batch_indices
 from sojourn.diffusion.losses import Loss, Simple
+from sojourn.diffusion.modes import undisturbed
 from sojourn.diffusion.times import ImportanceSampler, uniform_times
 from sojourn.diffusion.variational import check_data
 from sojourn.errors import InputError
@@ -94,7 +95,8 @@ def fit(
         "levels": model.levels,
         "noise": f"{path['name']}, {digest({'log_alpha_bar': path['log_alpha_bar']})[:8]}",
     }
-    train(trained, objective, settings, run=run, stage=stage, also=also, progress=progress)
+    with undisturbed(model):
+        train(trained, objective, settings, run=run, stage=stage, also=also, progress=progress)
     model.eval()
 
 

@@ -67,6 +67,8 @@ class UNet(nn.Module):
         InputError: a shape that cannot be halved, an impossible width, an unknown choice.
     """
 
+    brings_threads = True  # those of its kernels, see `diffusion/modes.py`
+
     def __init__(
         self,
         shape: tuple[int, ...],
