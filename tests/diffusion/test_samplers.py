@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import sojourn as sj
-from sojourn.diffusion import ContinuousSchedule, Schedule
+from sojourn.diffusion import DDPM, ContinuousSchedule, GaussianMixture, Schedule, UNet
+from sojourn.diffusion.guidance import Classifier
 from sojourn.diffusion.samplers import (
     DDIM,
     Ancestral,
@@ -174,3 +175,39 @@ def test_spacings_are_what_they_say():
 def test_bad_input_is_named(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_what_is_no_sampler_and_times_that_do_not_exist_are_refused():
+    schedule = Schedule.from_beta(torch.tensor([0.5]))
+    law = GaussianMixture.gaussian(torch.zeros(1, dtype=torch.float64), torch.eye(1, dtype=torch.float64))
+    model = DDPM(law.network(schedule), schedule, levels=None)
+    for sampler, words in (
+        ("ddim", "no sampler; make one"),
+        (DDIM(steps=3), "more than the 1 of the schedule"),
+        (DDIM(steps=3, spacing="log_snr"), "no 3 different times"),
+    ):
+        with pytest.raises(InputError, match=words):
+            model.reverse(sampler)
+    with pytest.raises(InputError, match="has no outputs and shape"):
+        DDPM(torch.nn.Linear(1, 1), schedule)
+    with pytest.raises(InputError, match="is no schedule"):
+        DDPM(law.network(schedule), "linear")
+
+
+def test_weights_of_half_precision_draw_nearly_what_others_draw():
+    """bfloat16 has eight bits; twenty steps of DDIM from one noise stay within a few per cent."""
+    torch.manual_seed(0)
+    network = UNet((1, 8, 8), width=16, multipliers=(1, 2), blocks=1)
+    torch.nn.init.normal_(network.last.weight, std=0.02)
+    model = DDPM(network, Schedule.linear(steps=100), predicts="v", levels=17)
+    whole = sj.simulate(model.reverse(DDIM(steps=20)), ensemble=4, seed=0, progress=False).state()["x"]
+    chain = model.bfloat16().reverse(DDIM(steps=20))
+    half = sj.simulate(chain, ensemble=4, seed=0, progress=False).state()["x"]
+    assert half.dtype == torch.float32
+    assert float((half - whole).abs().mean()) < 0.03 * float(whole.abs().mean())
+
+
+def test_a_guided_chain_resumes_in_another_process():
+    """Its record holds the classifier's name, not where it lies in memory."""
+    first, second = (Classifier(lambda x, t: -(x**2).sum(1), weight=2.0).record() for _ in range(2))
+    assert first == second

@@ -52,6 +52,12 @@ class DDPM(nn.Module):
     ) -> None:
         super().__init__()
         check_variance(variance)
+        if not hasattr(network, "outputs") or not hasattr(network, "shape"):
+            raise InputError(
+                f"{type(network).__name__} has no outputs and shape; use UNet, DiT, MLP, or give it these two"
+            )
+        if not isinstance(schedule, Marginals):
+            raise InputError(f"schedule={schedule!r} is no schedule; make one, such as Schedule.linear(steps=1000)")
         self.network: Any = network
         self.schedule, self.levels = schedule, levels
         self.variance: Variance = variance
@@ -69,8 +75,9 @@ class DDPM(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights, and of the states of its chains."""
-        return next((p.dtype for p in self.parameters()), torch.float64)
+        """Of the states of its chains: that of the weights, and float32 where they have half precision."""
+        found = next((p.dtype for p in self.parameters()), torch.float64)
+        return torch.float32 if found in (torch.float16, torch.bfloat16) else found
 
     @property
     def device(self) -> torch.device:
@@ -83,11 +90,12 @@ class DDPM(nn.Module):
         return None if self.levels is None else (-1.0, 1.0)
 
     def output(self, x: Tensor, t: Time, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """What the network says of x_t: its prediction, and the variance's fraction in [0, 1] where it has one."""
+        """What the network says of x_t: its prediction, and the variance's fraction where it has one."""
         times = as_times(t)
         alpha, sigma = (spread(scale, x) for scale in self.schedule.scales(times))
         times = self.schedule.network_time(times).to(x).expand(len(x))
-        output = self.network(self.parameterisation.input(x, alpha, sigma), times, condition).to(x.dtype)
+        weights = next((p.dtype for p in self.parameters()), x.dtype)
+        output = self.network(self.parameterisation.input(x, alpha, sigma).to(weights), times, condition).to(x.dtype)
         if self.network.outputs == 1:
             return output, None
         output, fraction = output.chunk(2, dim=1)

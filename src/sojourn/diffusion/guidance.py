@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Guidance(Protocol):
     """Anything that changes the prediction at x (n, *shape) and time t, made under the condition."""
 
     def apply(self, model: DDPM, found: Prediction, x: Tensor, t: float, condition: Tensor | None) -> Prediction: ...
+
+    def record(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class ClassifierFree:
             found.fraction,
         )
 
+    def record(self) -> dict[str, Any]:
+        """What a run's record says of it."""
+        return {"guidance": "classifier-free", "weight": self.weight}
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -71,3 +77,8 @@ class Classifier:
         alpha, sigma = (spread(scale, x) for scale in model.schedule.scales(t))
         push = self.weight * gradient
         return Prediction(found.x_0 + sigma**2 / alpha * push, found.epsilon - sigma * push, found.fraction)
+
+    def record(self) -> dict[str, Any]:
+        """What a run's record says of it; of the classifier its name alone."""
+        name = getattr(self.log_probability, "__qualname__", type(self.log_probability).__qualname__)
+        return {"guidance": "classifier", "classifier": name, "weight": self.weight}

@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         x_0, epsilon: (n, ...); x_t = alpha x_0 + sigma epsilon.
-        fraction: (n, ...) in [0, 1] where the model learned its variance, 0 for the small, 1 for the large one.
+        fraction: (n, ...) where the model learned its variance, 0 for the small, 1 for the large one, mostly between.
     """
 
     x_0: Tensor

@@ -73,7 +73,8 @@ class Denoiser:
 
     def record(self) -> dict[str, Any]:
         """What a run's record says of it."""
-        words = {"guidance": repr(self.guidance), "limits": self.limits, "condition": self.condition}
+        guidance = self.guidance.record() if self.guidance is not None else None
+        words = {"guidance": guidance, "limits": self.limits, "condition": self.condition}
         return self.model.record() | words
 
 
@@ -97,6 +98,8 @@ class Reverse(Process):
     sampler: Sampler
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sampler, Sampler):
+            raise InputError(f"sampler={self.sampler!r} is no sampler; make one, such as samplers.DDIM(steps=50)")
         _ = self.grid  # a sampler that does not fit the schedule is refused here
 
     @cached_property

@@ -6,6 +6,7 @@ beta_t = 1 - alpha_t,   alpha_bar_t = alpha_1 ... alpha_t,   x_t = sqrt(1 - beta
 from __future__ import annotations
 
 import math
+import operator
 
 import torch
 from torch import Tensor
@@ -136,9 +137,13 @@ class Schedule(Marginals):
 
 def whole_steps(steps: int) -> int:
     """The number of steps, if it is a whole number of 1 or more."""
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+    try:
+        found = 0 if isinstance(steps, bool) else operator.index(steps)
+    except TypeError:
+        found = 0
+    if found < 1:
         raise InputError(f"steps={steps!r} is not a whole number of 1 or more")
-    return steps
+    return found
 
 
 def _with_zero(log_alpha_bar: Tensor) -> Tensor:

@@ -43,5 +43,6 @@ def digest(tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 of named tensors, so that a record can say which weights it means."""
     total = hashlib.sha256()
     for name, tensor in tensors.items():
-        total.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)  # NumPy knows no bfloat16
+        total.update(name.encode() + raw.numpy().tobytes())
     return total.hexdigest()

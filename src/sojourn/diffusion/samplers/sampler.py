@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sojourn.diffusion.marginals import Marginals
-from sojourn.diffusion.schedule import whole_steps
+from sojourn.diffusion.schedule import Schedule, whole_steps
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import State
@@ -109,7 +109,7 @@ def _times(schedule: Marginals, steps: int, spacing: Spacing | tuple[float, ...]
     if spacing in ("uniform", "quadratic"):
         u = torch.arange(steps, 0, -1, dtype=torch.float64) / steps
         t = last * (u if spacing == "uniform" else u**2)
-        if last > 1:  # a schedule with steps
+        if isinstance(schedule, Schedule):
             if steps > last:
                 raise InputError(
                     f"steps={steps} is more than the {last:g} of the schedule; lower it, or space by log_snr"
@@ -128,4 +128,6 @@ def _times(schedule: Marginals, steps: int, spacing: Spacing | tuple[float, ...]
             t[-1] = first
     else:
         raise InputError(f"spacing={spacing!r} is not known; choose uniform, quadratic, log_snr, karras, or the times")
+    if not bool((torch.diff(t) < 0).all()):
+        raise InputError(f"spacing={spacing!r} finds no {steps} different times on {schedule!r}; lower steps")
     return torch.cat([t, torch.zeros(1, dtype=torch.float64)])
