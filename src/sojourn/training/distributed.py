@@ -16,6 +16,8 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 
 import torch
 from torch import distributed as dist
@@ -48,7 +50,15 @@ def join(device: torch.device) -> None:
         dist.init_process_group("nccl", device_id=device)
     else:
         dist.init_process_group("gloo")
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_part)
+
+
+def _part() -> None:
+    """At exit, when all are there: taking the group down while another process does has aborted one."""
+    if dist.is_initialized():
+        with suppress(RuntimeError):  # the others may have died
+            dist.monitored_barrier(timeout=timedelta(seconds=20)) if dist.get_backend() == "gloo" else dist.barrier()
+        dist.destroy_process_group()
 
 
 def meet() -> None:
