@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numba import njit
 
-from sojourn.kernels.dealing import deal
 from sojourn.kernels.float_vectors import fma, load, store
+from sojourn.kernels.threads import deal
 from sojourn.kernels.vector_functions import exp
 
 LANES = 16  # channels come in whole vectors

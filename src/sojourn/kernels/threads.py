@@ -4,6 +4,7 @@ Numba's own parallel loops wait for each other on OpenMP barriers, which costs a
 has anything else to do, and may not be entered from two threads at once.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import torch
 from numba import get_num_threads
 
 _NAME = "sojourn-quiet"
+_PIECES = 8  # a thread, where work is dealt
 _torch_threads = torch.get_num_threads()
 get_num_threads()  # the first call starts Numba's threads, and sets OpenMP's number for PyTorch too
 torch.set_num_threads(_torch_threads)
@@ -45,6 +47,21 @@ def share(work: Callable[[int, int], None], count: int, grain: int) -> None:
     with ThreadPoolExecutor(threads) as pool:
         for job in [pool.submit(work, *ends[k : k + 2]) for k in range(threads)]:
             job.result()
+
+
+def deal(work: Callable[[int, int], None], count: int, grain: int) -> None:
+    """As `share`, in small pieces: a thread that is held up, by PyTorch's waiting threads say, takes fewer of them."""
+    threads = min(get_num_threads(), max(1, count // grain))
+    if threads == 1:
+        return work(0, count)
+    pieces = min(count // grain, threads * _PIECES)
+    order = itertools.count()  # its next number is taken by one thread alone
+
+    def worker(_thread: int) -> None:
+        while (piece := next(order)) < pieces:
+            work(count * piece // pieces, count * (piece + 1) // pieces)
+
+    together(worker, threads)
 
 
 def together(work: Callable[[int], None], threads: int) -> None:

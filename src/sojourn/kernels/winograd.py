@@ -15,8 +15,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sojourn.kernels.dealing import deal
 from sojourn.kernels.float_vectors import load, store
+from sojourn.kernels.threads import deal
 
 LANES = 16  # channels come in whole vectors
 PARTS = 8  # of the images, each with its own sum of weight gradients: so the sum knows nothing of threads
