@@ -1,7 +1,7 @@
 """How a model runs: without dropout where something is measured or drawn, and on threads that do not fight.
 
-Dropout is for training. The U-Net's kernels bring threads of their own to a CPU; PyTorch's would spin beside them,
-waiting for work, and on two cores that costs from a third to ten times, so it gets one there.
+Dropout is for training. The U-Net brings threads of its own to a CPU; PyTorch's would spin beside them, waiting for
+work, and on two cores that costs from a third to ten times, so it gets one there.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import torch
-from numba import get_num_threads
+from numba import get_num_threads, set_num_threads
 
 _NAME = "sojourn-quiet"
 _PIECES = 8  # a thread, where work is dealt
@@ -79,15 +79,23 @@ def together(work: Callable[[int], None], threads: int) -> None:
 def map_quietly(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """[work(item), ...] on as many threads as Numba may use, each with one PyTorch thread and no gradients.
 
+    Kernels in them share what threads are left.
+
     PyTorch's own threads wait for each other at barriers too; a 64-point transform took 5 ms where another program had
     a core. In these threads numbers too small for full precision count as zero.
     """
     if threading.current_thread().name.startswith(_NAME):  # a thread must not wait for its own kind
         return [work(item) for item in items]
-    threads = torch.get_num_threads()
+    threads, kernels, items = torch.get_num_threads(), get_num_threads(), list(items)
     torch.set_num_threads(1)  # the FFT library has one number for all threads
+
+    @torch.no_grad()
+    def quietly(item: Item) -> Result:
+        set_num_threads(max(1, kernels // len(items)))  # of this thread
+        return work(item)
+
     try:
-        return list(_pool(get_num_threads()).map(torch.no_grad()(work), items))
+        return list(_pool(kernels).map(quietly, items))
     finally:
         torch.set_num_threads(threads)
 

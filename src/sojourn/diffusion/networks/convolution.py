@@ -18,8 +18,6 @@ from sojourn.diffusion.networks.layout import LANES, gradients, kernels_take, to
 from sojourn.kernels import winograd as kernel
 
 _FEWEST = 256  # pixels from which transforming the weights pays
-_G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-_GG = torch.kron(_G, _G)  # (16, 9): G g G^T as one product
 
 
 class Convolution(nn.Conv2d):
@@ -50,19 +48,16 @@ class _Kernel(torch.autograd.Function):
         x, weight, bias = ctx.saved_tensors
         if torch.is_grad_enabled():  # someone will differentiate again
             return tuple(gradients(_plain, (x, weight, bias), gradient, ctx.needs_input_grad))
-        dx = dweight = None
+        dx = dweight = dbias = None
         pixels = to_pixels(gradient)
         if ctx.needs_input_grad[0]:
-            turned = _transformed(weight.flip(2, 3).transpose(0, 1))
+            turned = kernel.transform(to_pixels(weight), turned=True)
             dx = to_image(kernel.convolve(pixels, turned, to_array(x.new_zeros(x.shape[1]))))
-        if ctx.needs_input_grad[1]:
-            places = torch.from_numpy(kernel.weight_gradient(to_pixels(x), pixels)).sum(0)
-            dweight = (_GG.T @ places.flatten(1)).view(3, 3, *places.shape[1:]).permute(3, 2, 0, 1)
-        return dx, dweight, gradient.sum((0, 2, 3))
+        if any(ctx.needs_input_grad[1:]):
+            of_weight, of_bias = kernel.weight_gradient(to_pixels(x), pixels)
+            dweight, dbias = to_image(of_weight), torch.from_numpy(of_bias)
+        return dx, dweight, dbias
 
 
 def _transformed(weight: Tensor):
-    """G g G^T as the kernel wants it: (16, outputs / 16, inputs, 16)."""
-    outputs, inputs = weight.shape[:2]
-    g = weight.detach().permute(2, 3, 0, 1).reshape(9, -1)
-    return to_array((_GG @ g).view(16, outputs // LANES, LANES, inputs).transpose(2, 3))
+    return kernel.transform(to_array(weight.detach().permute(1, 2, 3, 0)))

@@ -25,6 +25,7 @@ from sojourn.diffusion.networks.convolution import Convolution
 from sojourn.diffusion.networks.embeddings import TimeEmbedding
 from sojourn.diffusion.networks.layout import channels_last
 from sojourn.diffusion.networks.normalise import group_norm, group_norm_silu
+from sojourn.diffusion.networks.parts import Dropout, in_parts
 from sojourn.errors import InputError
 
 
@@ -49,7 +50,8 @@ _FEW_PIXELS = 256  # whose table of attention weights is small
 class UNet(nn.Module):
     """Ho's U-Net; UNet((3, 32, 32)) is that of the paper for CIFAR-10, of 35.7 million parameters.
 
-    Weights and activations lie in channels-last order, in which convolutions are fastest.
+    Weights and activations lie in channels-last order, in which convolutions are fastest. On a CPU threads take parts
+    of the members, see `parts`.
 
     Args:
         shape: (channels, height, width) of one datum.
@@ -67,7 +69,7 @@ class UNet(nn.Module):
         InputError: a shape that cannot be halved, an impossible width, an unknown choice.
     """
 
-    brings_threads = True  # those of its kernels, see `diffusion/modes.py`
+    brings_threads = True  # see `diffusion/modes.py`
 
     def __init__(
         self,
@@ -116,6 +118,10 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         check_input(self.shape, x, t)
+        random = self.training and self.dropout > 0
+        return in_parts(self._whole, (x, t, condition), tuple(self.parameters()), random=random)
+
+    def _whole(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         e = F.silu(self.time(t) + self.condition(x, condition))
         x = join(self.condition.kind, x, condition)
         h = channels_last(self.first(channels_last(x)))
@@ -193,7 +199,7 @@ class _Block(nn.Module):
         self.time = nn.Linear(4 * net.width, outputs)
         self.norm_2, self.second = _norm(net, outputs), Convolution(outputs, outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.drop = nn.Dropout(net.dropout)
+        self.drop = Dropout(net.dropout)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         h = self.first(group_norm_silu(x, self.norm_1))
