@@ -28,7 +28,8 @@ class Convolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         whole = self.weight.shape[0] % LANES == 0 and input.numel() >= _FEWEST * input.shape[1]
-        if whole and kernels_take(input, self.weight, self.bias):
+        half = torch.is_autocast_enabled("cpu")  # in bfloat16 oneDNN is as fast
+        if whole and not half and kernels_take(input, self.weight, self.bias):
             return _Kernel.apply(input, self.weight, self.bias)  # type: ignore[return-value]
         return _plain(input, self.weight, self.bias)
 

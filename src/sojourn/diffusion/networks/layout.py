@@ -22,7 +22,6 @@ def kernels_take(x: Tensor, *others: Tensor | None) -> bool:
     return (
         x.device.type == "cpu"
         and not torch._C._are_functorch_transforms_active()  # their tensors have no memory to read
-        and not torch.is_autocast_enabled("cpu")
         and all(z is None or z.dtype == torch.float32 for z in (x, *others))
         and x.shape[1] % LANES == 0
         and x.numel() > 0

@@ -37,6 +37,8 @@ def plain(
 
 
 def _chosen(x: Tensor, shift: Tensor | None, norm: nn.GroupNorm, silu: bool) -> Tensor:
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):  # which means float32 here: F.group_norm's choice
+        x, shift = x.float(), None if shift is None else shift.float()
     fits = kernels_take(x, shift, norm.weight, norm.bias)
     return (_Kernel.apply if fits else plain)(x, shift, norm.weight, norm.bias, norm.num_groups, norm.eps, silu)  # type: ignore[return-value]
 
