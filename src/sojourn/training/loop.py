@@ -102,6 +102,7 @@ def train(
     stage: str = "training",
     measure: Measure | None = None,
     after_step: Callable[[nn.Module, int], None] | None = None,
+    until: Callable[[nn.Module, int], bool] | None = None,
     also: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> None:
@@ -116,6 +117,9 @@ def train(
 
     Started by `torchrun --nproc-per-node N script.py`, N processes train one model: see `sojourn.training.distributed`.
     Process 0 alone measures, logs and writes, so the others need no `run`.
+
+    `until(model, step)` is asked after every step that was not skipped; the training ends when it says yes. What it
+    remembers is its own: a resumed training does not bring it back.
 
     `also` holds what else the weights depend on, such as the batch or the seed of the data, by names that `Training`
     does not use; it is stored beside the settings, and a resume with other values is refused just so.
@@ -169,6 +173,8 @@ def train(
                 if after_step:
                     after_step(model, step)
                 averages.update(at.step - at.skipped)
+                if until and until(model, step):
+                    at.step = settings.steps
             else:
                 at.skipped, at.in_a_row = at.skipped + 1, at.in_a_row + 1
                 if at.in_a_row == MOST_SKIPPED:
@@ -188,6 +194,8 @@ def train(
                 at.loss = None if loss is None else float(loss)
                 resume.save(path, model, optimiser, averages, at, settings, also or {})
                 saved_at = time.monotonic()
+            if last:
+                break
     finally:
         if bar:
             bar.close()

@@ -1,0 +1,10 @@
+"""Score matching: a model of grad log p, learned without its normalising constant.
+
+objectives.sliced(score, x, projections=1, reduced_variance=True, noise=Noise(0))     # to minimise
+"""
+
+from sojourn.score import objectives
+from sojourn.score.derivatives import DensityScore
+from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
+
+__all__ = ["DeepKernelExponentialFamily", "DensityScore", "Quadratic", "objectives"]
