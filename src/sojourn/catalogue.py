@@ -48,6 +48,10 @@ EXPERIMENTS = {
         "sojourn.experiments.tail_bounds:TailBounds",
         "exact tails of sums and maxima beside every bound; what intervals cover",
     ),
+    "ssm-uci": (
+        "sojourn.experiments.ssm_uci:SsmUci",
+        "five objectives of score matching on three UCI tables, beside the published figure",
+    ),
     "ddpm": (
         "sojourn.experiments.ddpm:Ddpm",
         "a diffusion model of digits or of points in the plane: film, bound term by term, likelihood by two ways",

@@ -31,8 +31,9 @@ from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments import ddpm_figures as figures
 from sojourn.experiments.base import Experiment
-from sojourn.experiments.ddpm_report import bound_table, interval, kept, plain
+from sojourn.experiments.ddpm_report import bound_table, interval, plain
 from sojourn.experiments.figures import save
+from sojourn.experiments.results import kept
 from sojourn.formats.film import write_film
 from sojourn.noise import Noise
 from sojourn.runs import Run

@@ -21,7 +21,7 @@ from sojourn.errors import InputError
 from sojourn.experiments import ddpm_figures, figures
 from sojourn.experiments import ddpm_gray_scott_figures as pictures
 from sojourn.experiments.base import Experiment
-from sojourn.experiments.ddpm_report import kept, lines
+from sojourn.experiments.results import kept, lines
 from sojourn.formats.film import write_film
 from sojourn.learning.morphology import LAG, classify, measure
 from sojourn.measures import energy_spectrum

@@ -1,29 +1,17 @@
-"""What the experiments with diffusion models share: measures that are kept in the run, and the bound as a table."""
+"""What the experiments with diffusion models share: the bound as plain data and as a table."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sojourn.bounds.estimate import Estimate
 from sojourn.diffusion.variational import Bound
-from sojourn.runs import Run, write_json
+from sojourn.experiments.results import lines
 
 BANDS = 5
 """Into so many bands of t the table sums the steps."""
-
-
-def kept(run: Run, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `measure` finds, from <name>.json of the run if it was found before."""
-    path = run.path / f"{name}.json"
-    if not path.exists():
-        write_json(path, measure())
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def plain(bound: Bound) -> dict[str, Any]:
@@ -65,14 +53,6 @@ def bound_table(bounds: dict[str, dict[str, Any]], title: str) -> list[str]:
     found.add_section()
     found.add_row("total", *[interval(it["bits_per_dim"]) for it in bounds.values()], style="bold")
     return lines(found)
-
-
-def lines(table: Table) -> list[str]:
-    """A table as lines for the end of a run."""
-    console = Console(width=130, file=io.StringIO())
-    with console.capture() as capture:
-        console.print(table)
-    return [line.rstrip().replace("[", "\\[") for line in capture.get().splitlines()]
 
 
 def interval(estimate: Estimate | dict[str, Any]) -> str:
