@@ -52,6 +52,10 @@ EXPERIMENTS = {
         "sojourn.experiments.ssm_uci:SsmUci",
         "five objectives of score matching on three UCI tables, beside the published figure",
     ),
+    "ssm-nice": (
+        "sojourn.experiments.ssm_nice:SsmNice",
+        "a flow of MNIST learned by score matching, beside the published table",
+    ),
     "ddpm": (
         "sojourn.experiments.ddpm:Ddpm",
         "a diffusion model of digits or of points in the plane: film, bound term by term, likelihood by two ways",

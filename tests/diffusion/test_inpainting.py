@@ -71,7 +71,8 @@ def test_bad_input_to_inpainting_is_named():
     image = torch.zeros(1, 2, dtype=DOUBLE)
     for sampler, known, mask, options, words in (
         (DPMSolverPP(20), image, MASK, {}, "DPMSolverPP remembers earlier steps"),
-        (DDIM(20), image, torch.ones(2), {}, "the mask has dtype torch.float32"),
+        (DDIM(20), image, torch.ones(2), {}, "the mask is torch.float32; give a tensor of torch.bool"),
+        (DDIM(20), image, [True, False], {}, "the mask is list; give a tensor of torch.bool"),
         (DDIM(20), image, torch.ones(3) > 0, {}, r"the mask has shape \(3,\), which does not broadcast to \(1, 2\)"),
         (DDIM(20), KNOWN, ~MASK, {}, "known holds NaN or infinity where the mask is true"),
         (DDIM(10), image, MASK, {}, "jump=10 must be 1 or more and below the sampler's steps=10"),

@@ -249,6 +249,7 @@ def test_a_training_that_cannot_be_is_refused_in_one_line():
         ({"times": "importanc"}, "times='importanc' is not known; choose uniform or importance"),
         ({"without_condition": 2.0}, r"without_condition=2.0 is not in \[0, 1\]"),
         ({"batch": 0}, "batch=0 is below 1"),
+        ({"loss": "simple"}, r"loss='simple' is no loss; give losses\.Simple\(\)"),
         ({"condition": torch.zeros(3, 1)}, "there are 4 data and 3 conditions"),
         ({"condition": [1, 2, 3, 4]}, "condition is of the type list; give a tensor"),
     ):

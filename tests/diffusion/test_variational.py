@@ -224,6 +224,7 @@ def test_bad_data_are_refused_in_one_line():
     for options, words in (
         ({"condition": 3}, r"condition=3 is no tensor .* for class 3, give torch.tensor\(\[3\]\)"),
         ({"condition": torch.tensor(3)}, r"condition=tensor\(3\) is no tensor"),
+        ({"guidance": 2.0}, r"guidance=2\.0 is none; give guidance\.ClassifierFree"),
         ({"limits": (1, -1)}, r"limits=\(1, -1\) must be two rising numbers"),
         ({"limits": "none"}, "limits='none' must be two rising numbers"),
     ):

@@ -1,5 +1,8 @@
 """The lines that the documentation promises, as written there."""
 
+import re
+from pathlib import Path
+
 import torch
 
 from sojourn.noise import Noise
@@ -16,3 +19,11 @@ def test_the_lines_as_written():
     assert all(p.grad is not None for name, p in score.named_parameters() if "weight" in name)
     assert objectives.exact(score, x).isfinite()
     assert objectives.exact(DeepKernelExponentialFamily(x[:4]), x).isfinite()
+
+
+def test_the_page_as_written():
+    page = (Path(__file__).parents[2] / "docs" / "score_matching.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/score_matching.md", "exec"), {})

@@ -58,6 +58,8 @@ def fit(
     check_data(model, x_0, condition=condition, batch=batch)
     if times not in ("uniform", "importance"):
         raise InputError(f"times={times!r} is not known; choose uniform or importance")
+    if loss is not None and not callable(loss):
+        raise InputError(f"loss={loss!r} is no loss; give losses.Simple(), losses.Hybrid(), ...")
     if not 0 <= without_condition <= 1:
         raise InputError(f"without_condition={without_condition} is not in [0, 1], as the share of a batch is")
     chosen = loss or Simple()

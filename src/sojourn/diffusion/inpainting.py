@@ -59,8 +59,9 @@ class Inpaint(Sampler):
         if self.sampler.memory:
             name = type(self.sampler).__name__
             raise InputError(f"{name} remembers earlier steps, which going up makes wrong; use Ancestral, DDIM or Heun")
-        if self.mask.dtype != torch.bool:
-            raise InputError(f"the mask has dtype {self.mask.dtype}; give torch.bool, true where the image is known")
+        kind = self.mask.dtype if isinstance(self.mask, Tensor) else type(self.mask).__name__
+        if kind != torch.bool:
+            raise InputError(f"the mask is {kind}; give a tensor of torch.bool, true where the image is known")
         try:
             mask = self.mask.broadcast_to(self.known.shape)
         except RuntimeError:

@@ -51,6 +51,10 @@ class Denoiser:
             raise InputError(
                 f"condition={self.condition!r} is no tensor with a row a member; for class 3, give torch.tensor([3])"
             )
+        if self.guidance is not None and not hasattr(self.guidance, "apply"):
+            raise InputError(
+                f"guidance={self.guidance!r} is none; give guidance.ClassifierFree(weight) or guidance.Classifier(...)"
+            )
         if self.limits is not None and not (len(self.limits) == 2 and self.limits[0] < self.limits[1]):
             raise InputError(f'limits={self.limits!r} must be two rising numbers, "data" or None')
 

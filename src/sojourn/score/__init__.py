@@ -5,6 +5,18 @@ objectives.sliced(score, x, projections=1, reduced_variance=True, noise=Noise(0)
 
 from sojourn.score import objectives
 from sojourn.score.derivatives import DensityScore
+from sojourn.score.fitting import fit_kernel_family
 from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
+from sojourn.score.langevin import AnnealedLangevin, Langevin
+from sojourn.score.nice import NICE
 
-__all__ = ["DeepKernelExponentialFamily", "DensityScore", "Quadratic", "objectives"]
+__all__ = [
+    "NICE",
+    "AnnealedLangevin",
+    "DeepKernelExponentialFamily",
+    "DensityScore",
+    "Langevin",
+    "Quadratic",
+    "fit_kernel_family",
+    "objectives",
+]

@@ -1,0 +1,218 @@
+"""Score matching: seconds an iteration against dimension, as in Song et al. (2019), figure 2.
+
+    python benchmarks/score.py [--rounds 5] [--output docs/benchmarks/score.md]
+
+One iteration of a deep kernel exponential family with 200 inducing points and three networks: alpha from 100 normal
+data, the objective of 100 others, its gradients, a step of Adam. Beside Sojourn's closed forms stands the
+straightforward way: the same networks as plain modules, derivatives of the kernels by differentiating gradients again.
+Both are checked to give one loss. All take turns; a time is the median of the rounds, and a ratio that of their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from machine import machine, seconds
+from sojourn.kernels.threads import one_thread
+from sojourn.noise import Noise
+from sojourn.score import DeepKernelExponentialFamily, objectives
+
+DIMENSIONS = (10, 30, 100, 200, 400, 800, 1600)
+HALF, POINTS = 100, 200
+KINDS = ("SSM", "SSM-VR", "exact")
+DEAREST = {"SSM": 1600, "SSM-VR": 1600, "exact": 100}  # the largest D at which the straightforward way is run
+PAPER = {100: 1.6, 200: 4.0, 400: 8.3}  # seconds of exact score matching there; beyond, out of memory
+
+Iteration = Callable[[], Tensor]
+
+
+# ----------------------------------------------------------------------------------------------------- closed forms
+
+
+def family(d: int) -> DeepKernelExponentialFamily:
+    torch.manual_seed(0)
+    return DeepKernelExponentialFamily(torch.randn(POINTS, d))
+
+
+def closed(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
+    model = family(d)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+
+    def form(part: slice):
+        if kind == "exact":
+            return model.exact(x[part])
+        return model.sliced(x[part], v[None, part], reduced_variance=kind == "SSM-VR")
+
+    @one_thread()
+    def iteration() -> Tensor:
+        optimiser.zero_grad()
+        loss = form(slice(HALF, None)).value(model.weigh(form(slice(HALF))))
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return iteration
+
+
+# -------------------------------------------------------------------------------------------- the straightforward way
+
+
+class Network(nn.Module):
+    def __init__(self, theirs: DeepKernelExponentialFamily, r: int) -> None:
+        super().__init__()
+        f = theirs.features
+        d = f.w1.shape[2]
+        self.layers = nn.Sequential(
+            nn.Linear(d, 30), nn.Softplus(), nn.Linear(30, 30), nn.Softplus(), nn.Linear(30, 30)
+        )
+        self.skip = nn.Linear(d, 30, bias=False)
+        with torch.no_grad():
+            for k, (w, b) in enumerate(((f.w1, f.b1), (f.w2, f.b2), (f.w3, f.b3))):
+                self.layers[2 * k].weight.copy_(w[r])
+                self.layers[2 * k].bias.copy_(b[r, 0])
+            self.skip.weight.copy_(f.skip[r])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x) + self.skip(x)
+
+
+class Straightforward(nn.Module):
+    def __init__(self, theirs: DeepKernelExponentialFamily) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(Network(theirs, r) for r in range(3))
+        self.points = nn.Parameter(theirs.points.detach().clone())
+        self.log_width = nn.Parameter(theirs.log_width.detach().clone())
+        self.logits = nn.Parameter(theirs.logits.detach().clone())
+        self.log_ridge = nn.Parameter(theirs.log_ridge.detach().clone())
+
+    def kernels(self, x: Tensor) -> Tensor:
+        """k(x, z_m), (n, M)."""
+        weights = torch.softmax(self.logits, 0)
+        return sum(
+            weights[r]
+            * torch.exp(-(torch.cdist(phi(x), phi(self.points)) ** 2) / (2 * torch.exp(2 * self.log_width[r])))
+            for r, phi in enumerate(self.networks)
+        )  # type: ignore[return-value]
+
+
+def along(k: Tensor, x: Tensor, v: Tensor) -> Tensor:
+    """The derivative of k (n, M) along v, by differentiating a gradient."""
+    dummy = torch.ones_like(k, requires_grad=True)
+    (gradient,) = torch.autograd.grad(k, x, dummy, create_graph=True)
+    return torch.autograd.grad((gradient * v).sum(), dummy, create_graph=True)[0]
+
+
+def straightforward(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
+    model = Straightforward(family(d))
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+
+    def form(part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        y = x[part].clone().requires_grad_()
+        k, base, n = model.kernels(y), -x[part] / 4, HALF
+        directions = torch.eye(d)[:, None].expand(-1, n, -1) if kind == "exact" else v[None, part]
+        firsts, second = [], torch.zeros_like(k)
+        for direction in directions:
+            first = along(k, y, direction)
+            second = second + along(first, y, direction)
+            firsts.append(first)
+        if kind == "SSM":
+            rows, bases = firsts[0], (v[part] * base).sum(1)
+            matrix, vector = rows.T @ rows / n, (second + rows * bases[:, None]).mean(0)
+            return matrix, vector, bases.square().mean() / 2 - d / 4
+        if kind == "exact":
+            gradient = torch.stack(firsts, 2)  # (n, M, D)
+        else:
+            seeds = torch.eye(POINTS)[:, None].expand(-1, n, -1)
+            (found,) = torch.autograd.grad(k, y, seeds, create_graph=True, is_grads_batched=True)
+            gradient = found.transpose(0, 1)
+        flat = gradient.transpose(0, 1).flatten(1)  # (M, n D)
+        vector = (second + (gradient * base[:, None]).sum(2)).mean(0)
+        return flat @ flat.T / n, vector, base.square().sum(1).mean() / 2 - d / 4
+
+    def iteration() -> Tensor:
+        optimiser.zero_grad()
+        matrix, vector, _ = form(slice(HALF))
+        alpha = -torch.linalg.solve(matrix + model.log_ridge.exp() * torch.eye(POINTS), vector)
+        matrix, vector, constant = form(slice(HALF, None))
+        loss = alpha @ (matrix @ alpha) / 2 + vector @ alpha + constant
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return iteration
+
+
+# ----------------------------------------------------------------------------------------------------------- the run
+
+
+def measure(rounds: int, dimensions: tuple[int, ...]) -> dict[tuple[str, str, int], list[float]]:
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for d in dimensions:
+        x = torch.randn(2 * HALF, d, generator=torch.Generator().manual_seed(1))
+        v = objectives.draw("rademacher", x, 1, Noise(0), 0)[0]
+        runs = {("closed form", kind): closed(kind, d, x, v) for kind in KINDS}
+        runs |= {("straightforward", k): straightforward(k, d, x, v) for k in KINDS if d <= DEAREST[k]}
+        for turn in range(rounds + 1):
+            losses: dict[tuple[str, str], float] = {}
+            for key, run in runs.items():
+                took = seconds(lambda: losses.update({key: float(run())}))  # noqa: B023
+                if turn:
+                    found.setdefault((*key, d), []).append(took)
+            for kind in KINDS if turn == 0 else ():
+                a, b = losses["closed form", kind], losses.get(("straightforward", kind))
+                if b is not None and abs(a - b) > 1e-3 * abs(b):
+                    raise SystemExit(f"{kind} at D = {d}: the losses are {a} and {b}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/score.md"))
+    options = parser.parse_args()
+    found = measure(options.rounds, DIMENSIONS)
+    header = ["milliseconds an iteration", *(f"D = {d}" for d in DIMENSIONS)]
+    rows = []
+    for kind in KINDS:
+        for who in ("closed form", "straightforward"):
+            times = [found.get((who, kind, d)) for d in DIMENSIONS]
+            rows.append([f"{kind}, {who}", *("" if t is None else f"{1e3 * statistics.median(t):.1f}" for t in times)])
+        cells = []
+        for d in DIMENSIONS:
+            pair = [found.get((who, kind, d)) for who in ("straightforward", "closed form")]
+            ratios = [] if None in pair else [a / b for a, b in zip(*pair, strict=True)]  # type: ignore[arg-type]
+            cells.append(f"{statistics.median(ratios):.1f} x" if ratios else "")
+        rows.append([f"{kind}, faster by", *cells])
+    rows.append(["exact, the paper's (a GPU)", *(f"{1e3 * PAPER[d]:.0f}" if d in PAPER else "" for d in DIMENSIONS)])
+    flat = [
+        statistics.median(
+            b / a for a, b in zip(found["closed form", kind, 100], found["closed form", kind, 800], strict=True)
+        )
+        for kind in KINDS
+    ]
+    line = "From D = 100 to 800: " + ", ".join(
+        f"{kind} {ratio:.2f} times" for kind, ratio in zip(KINDS, flat, strict=True)
+    )
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=140).print(table, line)
+    lines = ["# Score matching: speed", "", machine("torch") + ".", ""]
+    lines += [f"`python benchmarks/score.py --rounds {options.rounds}`", ""]
+    lines += ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * len(DIMENSIONS)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["", line + ".", ""]
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
