@@ -127,7 +127,7 @@ class SsmUci(Experiment):
             seed=seed,
             progress=False,
         )
-        loss = over_all(family, "exact", test, Noise(seed)).value(family.alpha)
+        loss = over_all(family, "exact", test, Noise(seed)).value(family.alpha.double())
         return {"loss": float(loss), "ridge": float(family.log_ridge.detach().exp())}
 
     def _story(self, run: Run, estimates: dict[str, dict[str, Any]]) -> list[str]:

@@ -103,14 +103,12 @@ class Features(nn.Module):
         return (at_x[0] * at_x[1]).sum(2)
 
     def jacobian(self, inner: Tensor) -> Tensor:
-        """d phi / dx, (n, R f, D)."""
-        full = inner @ self.w1.unsqueeze(1) + self.skip.unsqueeze(1)
-        return full.transpose(0, 1).flatten(1, 2)
+        """d phi / dx, (R, n, f, D)."""
+        return inner @ self.w1.unsqueeze(1) + self.skip.unsqueeze(1)
 
     def push(self, inner: Tensor, g: Tensor) -> Tensor:
-        """The derivative of phi along g (n, D), (n, R f)."""
-        along = (inner @ _first(g, self.w1).unsqueeze(3)).squeeze(3) + _first(g, self.skip)
-        return along.transpose(0, 1).flatten(1)
+        """The derivative of phi along g (n, D), (R, n, f)."""
+        return (inner @ _first(g, self.w1).unsqueeze(3)).squeeze(3) + _first(g, self.skip)
 
     def pull(self, inner: Tensor, slope: Tensor) -> Tensor:
         """The gradient in x (n, D) of what has the gradient `slope` (R, n, f) in phi."""

@@ -115,13 +115,20 @@ def objective_of(
 def over_all(
     family: DeepKernelExponentialFamily, objective: Objective, x: Tensor, noise: Noise, sigma: float = 0.1
 ) -> Quadratic:
-    """The objective over many data, a chunk at a time, without gradients."""
+    """The objective over many data, a chunk at a time, without gradients and in float64."""
+    points = len(family.points)
+    matrix, vector, constant = (
+        torch.zeros(points, points).double(),
+        torch.zeros(points).double(),
+        torch.zeros(()).double(),
+    )
     with torch.no_grad():
-        chunks = [
-            (len(part), objective_of(family, objective, part, noise.split(k), 0, sigma))
-            for k, part in enumerate(x.split(_CHUNK))
-        ]
-    return Quadratic(*(sum(n * form[i] for n, form in chunks) / len(x) for i in range(3)))  # type: ignore[arg-type]
+        for k, part in enumerate(x.split(_CHUNK)):
+            form, share = objective_of(family, objective, part, noise.split(k), 0, sigma), len(part) / len(x)
+            matrix += share * form.matrix
+            vector += share * form.vector
+            constant += share * form.constant
+    return Quadratic(torch.eye(points).double(), matrix, 1, vector, constant)
 
 
 def _choose_ridge(
@@ -135,7 +142,6 @@ def _choose_ridge(
     form, held = (
         over_all(family, objective, data, noise.split(name), sigma) for data, name in ((x, "all"), (validation, "held"))
     )
-    form, held = (Quadratic(*(z.double() for z in q)) for q in (form, held))
 
     def value(log_ridge: float) -> float:
         return float(held.value(form.least(torch.tensor(math.exp(log_ridge), dtype=torch.float64))))

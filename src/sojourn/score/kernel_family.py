@@ -22,20 +22,41 @@ from sojourn.score.features import Curvature, Features, Jet
 
 
 class Quadratic(NamedTuple):
-    """J(alpha) = alpha^T matrix alpha / 2 + vector^T alpha + constant."""
+    """J(alpha) = alpha^T matrix alpha / 2 + vector^T alpha + constant, matrix = left^T right / count."""
 
-    matrix: Tensor
+    left: Tensor
+    right: Tensor
+    count: int
     vector: Tensor
     constant: Tensor
 
+    @property
+    def matrix(self) -> Tensor:
+        """(M, M)."""
+        return self.left.T @ self.right / self.count
+
     def value(self, alpha: Tensor) -> Tensor:
-        """J(alpha)."""
-        return alpha @ (self.matrix @ alpha) / 2 + self.vector @ alpha + self.constant
+        """J(alpha), without the matrix."""
+        squares = (self.left @ alpha) @ (self.right @ alpha)
+        return squares / (2 * self.count) + self.vector @ alpha + self.constant
 
     def least(self, ridge: Tensor) -> Tensor:
         """The alpha of the least J(alpha) + ridge |alpha|^2 / 2."""
         one = torch.eye(len(self.vector), dtype=self.vector.dtype, device=self.vector.device)
         return -torch.linalg.solve(self.matrix + ridge * one, self.vector)
+
+
+class _Seen(NamedTuple):
+    """Features at x and of the points (R, M, f), and the kernel (R, n, M).
+
+    With few coordinates also d phi / dx, (R, n, D, f), and its product with phi(x) - phi(z_m), (R, n, D, M).
+    """
+
+    found: Curvature
+    points: Tensor
+    kernel: Tensor
+    jacobian: Tensor | None
+    gaps: Tensor | None
 
 
 class DeepKernelExponentialFamily(nn.Module):
@@ -103,11 +124,11 @@ class DeepKernelExponentialFamily(nn.Module):
 
     def exact(self, x: Tensor) -> Quadratic:
         """E [tr grad s + |s|^2 / 2] over x (n, D), at a cost that does not grow with D beyond the first product."""
-        found, at, kernel, gradient, matrix = self._gradients(x)
+        seen = self._see(x)
         base = -x / self.base**2
-        vector = self._laplacian(found, at, kernel) + self._toward(gradient, found, base)
+        vector = self._laplacian(seen) + self._toward(seen, base)
         constant = base.square().sum(1).mean() / 2 - x.shape[1] / self.base**2
-        return Quadratic(matrix, vector.mean(0), constant)
+        return Quadratic(*self._gradients(seen), len(x), vector.mean(0), constant)
 
     def sliced(self, x: Tensor, v: Tensor, *, reduced_variance: bool = True) -> Quadratic:
         """E [v^T grad s v + |s|^2 / 2], or with (v . s)^2 for |s|^2, over x (n, D) and directions v (k, n, D)."""
@@ -117,20 +138,21 @@ class DeepKernelExponentialFamily(nn.Module):
         bend = v.square().sum(2).mean() / self.base**2
         base = -x / self.base**2
         if reduced_variance:
-            found, _, _, gradient, matrix = self._gradients(x)
-            vector = second.mean(0) + self._toward(gradient, found, base)
-            return Quadratic(matrix, vector.mean(0), base.square().sum(1).mean() / 2 - bend)
+            seen = self._see(x)
+            vector = second.mean(0) + self._toward(seen, base)
+            constant = base.square().sum(1).mean() / 2 - bend
+            return Quadratic(*self._gradients(seen), len(x), vector.mean(0), constant)
         along = (v * base).sum(2)
         rows = first.flatten(0, 1)
         vector = second.flatten(0, 1) + rows * along.reshape(-1, 1)
-        return Quadratic(rows.T @ rows / len(rows), vector.mean(0), along.square().mean() / 2 - bend)
+        return Quadratic(rows, rows, len(rows), vector.mean(0), along.square().mean() / 2 - bend)
 
     def propagated(self, x: Tensor, signs: Tensor) -> Quadratic:
         """`exact` with each kernel's Laplacian estimated by curvature propagation; random signs (n, R, 1 + f + 2 h)."""
-        found, at, kernel, gradient, matrix = self._gradients(x)
+        seen = self._see(x)
         tau, f = self._precision().unsqueeze(3), self.features.outputs
         signs = signs.transpose(0, 1).unsqueeze(2)  # (R, n, 1, ...)
-        gap, k = found.value.unsqueeze(2) - at.unsqueeze(1), kernel.unsqueeze(3)
+        gap, k = seen.found.value.unsqueeze(2) - seen.points.unsqueeze(1), seen.kernel.unsqueeze(3)
         along, across = (
             tau * k.clamp_min(1e-30).sqrt() * gap * signs[..., :1],
             (tau * k).clamp_min(1e-30).sqrt() * signs[..., 1 : 1 + f],
@@ -138,18 +160,18 @@ class DeepKernelExponentialFamily(nn.Module):
         inner = torch.stack(signs[..., 1 + f :].chunk(2, dim=3))
         trace = self.features.carried(x, -tau * k * gap, along + across, along - across, inner)
         base = -x / self.base**2
-        vector = trace + self._toward(gradient, found, base)
+        vector = trace + self._toward(seen, base)
         constant = base.square().sum(1).mean() / 2 - x.shape[1] / self.base**2
-        return Quadratic(matrix, vector.mean(0), constant)
+        return Quadratic(*self._gradients(seen), len(x), vector.mean(0), constant)
 
     def denoising(self, x: Tensor, epsilon: Tensor, sigma: float) -> Quadratic:
         """E [|s(y)|^2 / 2 + s(y) . epsilon / sigma], y = x + sigma epsilon: the exact objective of the law of y."""
         y = x + sigma * epsilon
-        found, _, _, gradient, matrix = self._gradients(y)
+        seen = self._see(y)
         base = -y / self.base**2
-        vector = self._toward(gradient, found, base + epsilon / sigma)
+        vector = self._toward(seen, base + epsilon / sigma)
         constant = (base * (base / 2 + epsilon / sigma)).sum(1).mean()
-        return Quadratic(matrix, vector.mean(0), constant)
+        return Quadratic(*self._gradients(seen), len(x), vector.mean(0), constant)
 
     def weigh(self, quadratic: Quadratic) -> Tensor:
         """Sets alpha to that of the least objective with the ridge; returns it, differentiable."""
@@ -175,28 +197,43 @@ class DeepKernelExponentialFamily(nn.Module):
         speed = jet.first.square().sum(3, keepdim=True) + (u * jet.second).sum(3, keepdim=True) - jet.second @ w
         return (-tau * k * toward).sum(0), (k * ((tau * toward).square() - tau * speed)).sum(0)
 
-    def _laplacian(self, found: Curvature, at: Tensor, kernel: Tensor) -> Tensor:
+    def _see(self, x: Tensor) -> _Seen:
+        found, points = self.features.curvature(x), self.features(self.points)
+        gaps = jacobian = None
+        if x.shape[1] <= self.features.kernels * self.features.outputs:
+            jacobian = self.features.jacobian(found.inner).mT  # (R, n, D, f)
+            gaps = jacobian @ found.value.unsqueeze(3) - (jacobian.flatten(1, 2) @ points.mT).view(
+                *jacobian.shape[:3], -1
+            )
+        return _Seen(found, points, self._kernel(found.value, points), jacobian, gaps)
+
+    def _laplacian(self, seen: _Seen) -> Tensor:
         """The Laplacian of k(x, z_m), (n, M)."""
+        found, points, kernel, jacobian, gaps = seen
         tau, u, lap = self._precision(), found.value, found.laplacian
-        gram = self.features.own_gram(found.inner)  # (R, n, f, f)
-        pushed = (gram @ u.unsqueeze(3)).squeeze(3)
-        outer = (at.unsqueeze(3) * at.unsqueeze(2)).flatten(2)
-        squares = (u * pushed).sum(2, keepdim=True) - 2 * pushed @ at.mT + gram.flatten(2) @ outer.mT
-        speed = gram.diagonal(dim1=2, dim2=3).sum(2, keepdim=True) + (u * lap).sum(2, keepdim=True) - lap @ at.mT
+        if jacobian is None or gaps is None:
+            gram = self.features.own_gram(found.inner)  # (R, n, f, f)
+            pushed = (gram @ u.unsqueeze(3)).squeeze(3)
+            outer = (points.unsqueeze(3) * points.unsqueeze(2)).flatten(2)
+            squares = (u * pushed).sum(2, keepdim=True) - 2 * pushed @ points.mT + gram.flatten(2) @ outer.mT
+            trace = gram.diagonal(dim1=2, dim2=3).sum(2, keepdim=True)
+        else:
+            squares, trace = gaps.square().sum(2), jacobian.square().sum((2, 3)).unsqueeze(2)
+        speed = trace + (u * lap).sum(2, keepdim=True) - lap @ points.mT
         return (kernel * (tau.square() * squares - tau * speed)).sum(0)
 
-    def _gradients(self, x: Tensor) -> tuple[Curvature, Tensor, Tensor, Tensor, Tensor]:
-        """Features at x and at the points, the kernel, its gradients d k / d phi (n, R f, M), and E of their Gram."""
-        found, at = self.features.curvature(x), self.features(self.points)
-        kernel = self._kernel(found.value, at)
-        gap = found.value.unsqueeze(3) - at.mT.unsqueeze(1)
-        gradient = (-self._precision().unsqueeze(3) * kernel.unsqueeze(2) * gap).transpose(0, 1).flatten(1, 2)
-        if x.shape[1] <= gradient.shape[1]:
-            left = right = (self.features.jacobian(found.inner).mT @ gradient).flatten(0, 1)  # (n D, M)
-        else:
-            left, right = gradient.flatten(0, 1), (self.features.gram(found.inner) @ gradient).flatten(0, 1)
-        return found, at, kernel, gradient, left.T @ right / len(x)
+    def _gradients(self, seen: _Seen) -> tuple[Tensor, Tensor]:
+        """left and right, (N, M), of which left^T right is the sum over data of products of gradients of k(x, z_m)."""
+        weight = -(self._precision() * seen.kernel).unsqueeze(2)
+        if seen.gaps is not None:
+            rows = (weight * seen.gaps).sum(0).flatten(0, 1)  # the gradients in x
+            return rows, rows
+        gap = seen.found.value.unsqueeze(3) - seen.points.mT.unsqueeze(1)
+        rows = (weight * gap).transpose(0, 1).flatten(1, 2)  # the gradients in phi, (n, R f, M)
+        return rows.flatten(0, 1), (self.features.gram(seen.found.inner) @ rows).flatten(0, 1)
 
-    def _toward(self, gradient: Tensor, found: Curvature, g: Tensor) -> Tensor:
+    def _toward(self, seen: _Seen, g: Tensor) -> Tensor:
         """The derivative of k(x, z_m) along g (n, D), (n, M)."""
-        return (self.features.push(found.inner, g).unsqueeze(1) @ gradient).squeeze(1)
+        push = self.features.push(seen.found.inner, g)
+        toward = (seen.found.value * push).sum(2, keepdim=True) - push @ seen.points.mT
+        return -(self._precision() * seen.kernel * toward).sum(0)
