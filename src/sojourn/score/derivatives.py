@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from sojourn.errors import InputError
+from sojourn.forward_mode import jvp
 
 Score = Callable[..., Tensor]
-_jvp: Any = torch.func.jvp  # whose types name every form of its result
 _vmap: Any = torch.func.vmap
 
 
@@ -52,9 +52,9 @@ def along(score: Score, x: Tensor, v: Tensor, condition: Tensor | None = None) -
 
         def twice(direction: Tensor) -> tuple[Tensor, Tensor]:
             def once(z: Tensor) -> tuple[Tensor, Tensor]:
-                return _jvp(lambda y: call(density, y, condition), (z,), (direction,))
+                return jvp(lambda y: call(density, y, condition), z, direction)
 
-            (_, slope), (_, curvature) = _jvp(once, (x,), (direction,))
+            (_, slope), (_, curvature) = jvp(once, x, direction)
             return slope, curvature
 
         slope, curvature = _vmap(twice)(v)
@@ -67,7 +67,7 @@ def values(score: Score, x: Tensor, v: Tensor, condition: Tensor | None = None) 
     """s (n, *shape), and its derivative along each direction, (k, n, *shape)."""
 
     def push(direction: Tensor) -> tuple[Tensor, Tensor]:
-        return _jvp(lambda z: call(score, z, condition), (x,), (direction,))
+        return jvp(lambda z: call(score, z, condition), x, direction)
 
     s, turn = _vmap(push, out_dims=(None, 0))(v)
     return check_like(s, x), turn

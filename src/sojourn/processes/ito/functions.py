@@ -5,15 +5,15 @@ dX = a(t, X) dt + B(t, X) dW
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
 
 from sojourn.errors import InputError
+from sojourn.forward_mode import along
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
 from sojourn.processes.ito.discretised import brownian_increments, check_steps
@@ -190,18 +190,18 @@ class Evaluator:
     def L_drift(self, t: Any, x: list[torch.Tensor], j: int) -> list[torch.Tensor]:
         """Lj a_i at (t, x), for all i."""
         X = self.pack(x)
-        return self.unpack(_along(lambda y: self._drift(t, y), X, self._columns(t, X)[j]))
+        return self.unpack(along(lambda y: self._drift(t, y), X, self._columns(t, X)[j]))
 
     def L_diffusion(self, t: Any, x: list[torch.Tensor], j: int, k: int) -> list[torch.Tensor]:
         """Lj B_ik at (t, x), for all i."""
         X = self.pack(x)
-        return self.unpack(_along(lambda y: self._columns(t, y)[k], X, self._columns(t, X)[j]))
+        return self.unpack(along(lambda y: self._columns(t, y)[k], X, self._columns(t, X)[j]))
 
     def jacobian(self, t: Any, x: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """da_i/dx_k at (t, x), rows i."""
         X = self.pack(x)
         unit = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
-        columns = [_along(lambda y: self._drift(t, y), X, e.expand_as(X)) for e in unit]
+        columns = [along(lambda y: self._drift(t, y), X, e.expand_as(X)) for e in unit]
         return [list(row) for row in zip(*map(self.unpack, columns), strict=True)]
 
     def let(self, *values: Any) -> list[Any]:
@@ -235,8 +235,8 @@ class Evaluator:
         """g_t + a . grad g + 1/2 sum_j (B_j . grad)^2 g with B_j held still."""
         time = torch.as_tensor(t, dtype=X.dtype, device=X.device)
         a, columns = self._drift(t, X), self._columns(t, X)
-        first = _along(lambda s: g(s, X), time, torch.ones_like(time)) + _along(lambda y: g(time, y), X, a)
-        second = [_along(lambda y, b=b: _along(lambda z: g(time, z), y, b), X, b) for b in columns]
+        first = along(lambda s: g(s, X), time, torch.ones_like(time)) + along(lambda y: g(time, y), X, a)
+        second = [along(lambda y, b=b: along(lambda z: g(time, z), y, b), X, b) for b in columns]
         return first + 0.5 * sum(second)
 
 
@@ -255,7 +255,7 @@ class _Values:
     def additive(self) -> bool:
         X = torch.stack(self.x, 1)
         return all(
-            bool((_along(lambda y, j=j: self.evaluator._columns(self.t, y)[j], X, e.expand_as(X)) == 0).all())
+            bool((along(lambda y, j=j: self.evaluator._columns(self.t, y)[j], X, e.expand_as(X)) == 0).all())
             for e in torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
             for j in range(self.noises)
         )
@@ -266,7 +266,7 @@ class _Values:
         if self.sde.noise == "diagonal":
             X = torch.stack(self.x, 1)
             for k, e in enumerate(torch.eye(X.shape[1], dtype=X.dtype, device=X.device)):
-                slope = _along(lambda y: self.sde._value("diffusion", self.t, y), X, e.expand_as(X))
+                slope = along(lambda y: self.sde._value("diffusion", self.t, y), X, e.expand_as(X))
                 if bool((slope[:, torch.arange(X.shape[1]) != k] != 0).any()):
                     return False
             return True
@@ -292,17 +292,3 @@ class _Values:
             f"scheme={self.sde.scheme!r} is not for the noise of these functions, or wants their {name} in symbols; "
             f"use scheme='euler', or declare the SDE with ItoProcess"
         )
-
-
-def _along(g: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """The derivative of g at x along a direction."""
-    _prepare_forward_mode()
-    return torch.func.jvp(g, (x,), (direction,))[1]
-
-
-@lru_cache(maxsize=1)
-def _prepare_forward_mode() -> None:
-    """What PyTorch loads when it first differentiates forward; it then warns of its own use of `torch.jit.script`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from torch._decomp import decompositions_for_jvp  # noqa: F401
