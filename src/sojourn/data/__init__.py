@@ -12,6 +12,7 @@ from sojourn.data.folder import load_folder
 from sojourn.data.gray_scott import gray_scott_states, to_concentrations
 from sojourn.data.idx import load_fashion_mnist, load_mnist
 from sojourn.data.images import Images, check_images, from_levels, to_levels
+from sojourn.data.paths import path_states
 
 __all__ = [
     "Images",
@@ -23,6 +24,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_folder",
     "load_mnist",
+    "path_states",
     "shapes",
     "to_concentrations",
     "to_levels",

@@ -3,7 +3,7 @@
 Means over dimensions of w(t) |x_0 - predicted x_0|^2, computed on the scale of the network's output.
 With SNR = alpha^2 / sigma^2, w is
 simple SNR;   min-SNR min(SNR, gamma);   target k, the weight of the output's own error;
-variational, with the small variance, T/2 [SNR(t-1) - SNR(t)].
+variational, with the small variance, T/2 [SNR(t-1) - SNR(t)];   sliced as simple, in mean and without epsilon.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
 from sojourn.diffusion.marginals import spread
 from sojourn.diffusion.variational import terms, terms_of, with_steps
 from sojourn.errors import InputError
+from sojourn.forward_mode import jvp
 
 if TYPE_CHECKING:
     from sojourn.diffusion.ddpm import DDPM
@@ -90,6 +92,24 @@ class Hybrid:
         steps = with_steps(model.schedule).steps
         bound = steps / math.prod(model.shape) * terms_of(model, found, x_0, x_t, t)
         return simple + self.weight * bound
+
+
+@dataclass(frozen=True)
+class Sliced:
+    """[|e|^2 - 2 sigma v^T grad e v] / D of the predicted epsilon e: 2 sigma^2 times sliced score matching at x_t.
+
+    v are random signs. In mean it is `Simple` less E |epsilon|^2 / D = 1, although the network is not told epsilon, so
+    what any objective of `sojourn.score` learns is a diffusion model too.
+
+    Source: Song, Garg, Shi and Ermon (2019), equation 8.
+    """
+
+    def __call__(self, model, x_0, t, epsilon, condition=None):
+        x_t = model.schedule.noised(x_0, t, epsilon)
+        v = torch.randint_like(x_t, 2) * 2 - 1
+        found, turned = jvp(lambda x: model.predict(x, t, condition).epsilon, x_t, v)
+        sigma = spread(model.schedule.scales(t)[1], x_0).to(found)
+        return (found.square() - 2 * sigma * v * turned).flatten(1).mean(1)
 
 
 def _weighted(model: DDPM, x_0: Tensor, t: Tensor, epsilon: Tensor, condition: Tensor | None, weight: Weight) -> Tensor:

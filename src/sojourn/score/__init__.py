@@ -9,6 +9,7 @@ from sojourn.score.fitting import fit_kernel_family
 from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
 from sojourn.score.langevin import AnnealedLangevin, Langevin
 from sojourn.score.nice import NICE
+from sojourn.score.stationary import StationaryScore, current_velocity, entropy_production, stationary_score
 
 __all__ = [
     "NICE",
@@ -17,6 +18,10 @@ __all__ = [
     "DensityScore",
     "Langevin",
     "Quadratic",
+    "StationaryScore",
+    "current_velocity",
+    "entropy_production",
     "fit_kernel_family",
     "objectives",
+    "stationary_score",
 ]

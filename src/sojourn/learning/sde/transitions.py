@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from sojourn.data.paths import path_states
 from sojourn.errors import InputError
 from sojourn.trajectory import Trajectory
 
@@ -44,21 +45,8 @@ def transitions(trajectory: Trajectory | xr.Dataset, names: Sequence[str] | None
         InputError: fields are missing or have other dims, fewer than two frames, times that do not increase, or a value
             that is not finite.
     """
+    states = path_states(trajectory, names)
     dataset = trajectory.dataset if isinstance(trajectory, Trajectory) else trajectory
-    if not isinstance(dataset, xr.Dataset):
-        raise InputError(f"trajectory is {type(trajectory).__name__}; needed is a Trajectory or an xarray Dataset")
-    parts = []
-    for name in dataset.data_vars if names is None else names:
-        if name not in dataset:
-            raise InputError(f"trajectory has no field {name!r}; it has {', '.join(map(str, dataset.data_vars))}")
-        field = dataset[name]
-        if field.dims[:2] != ("ensemble", "time") or field.ndim > 3:
-            raise InputError(f"field {name!r} has dims {field.dims}; needed is (ensemble, time) or one more")
-        values = field.values.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise InputError(f"field {name!r} holds values that are not finite; drop those frames first")
-        parts.append(values.reshape(*values.shape[:2], -1))
-    states = torch.from_numpy(np.concatenate(parts, axis=2))
     time = torch.from_numpy(dataset["time"].values.astype(np.float64))
     members, frames, d = states.shape
     if frames < 2:
