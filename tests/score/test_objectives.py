@@ -153,7 +153,7 @@ class Coupled(nn.Module):
         b = b + self.shift(a)
         a = a - 0.5 * self.back(b)
         z = torch.cat((a, b), 1)
-        return -(z[:, :2] ** 2).sum(1) / 2 + nn.functional.logsigmoid(z[:, 2:]).sum(1) - (0.1 * z).exp().sum(1)
+        return -(z[:, :2] ** 2).T.sum(0) / 2 + nn.functional.logsigmoid(z[:, 2:]).sum(1) - (0.1 * z).exp().sum(1)
 
 
 @pytest.mark.parametrize("density", [Density(4), Coupled()], ids=["layers", "couplings"])
@@ -183,7 +183,15 @@ def test_curvature_propagation_refuses_what_it_has_no_rule_for():
         def forward(self, x):
             return torch.sin(x).sum(1)
 
-    for density, name in ((Product(), "mul"), (Sine(), "sin")):
+    class Quotient(nn.Module):
+        def forward(self, x):
+            return torch.div(2.0, x.square() + 1).sum(1)
+
+    class Power(nn.Module):
+        def forward(self, x):
+            return torch.pow(2.0, x).sum(1)
+
+    for density, name in ((Product(), "mul"), (Sine(), "sin"), (Quotient(), "div"), (Power(), "pow")):
         with pytest.raises(InputError, match=f"no rule for {name}"):
             objectives.curvature_propagation(DensityScore(density), data(2, 3), noise=Noise(0))
     with pytest.raises(InputError, match="give a DensityScore"):

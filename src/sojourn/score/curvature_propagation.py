@@ -90,13 +90,16 @@ class _Carried(Tensor):
         signs = found[0].signs
         with torch._C.DisableTorchFunctionSubclass():
             if name == "__get__" or name in ("size", "dim", "__len__"):
-                return func(*args, **kwargs)
-            if name in _CURVED:
+                out = func(*args, **kwargs)
+                return _Carried.of(out, signs) if isinstance(out, Tensor) else out  # .T and its like
+            if name in _CURVED and args and isinstance(args[0], _Carried):
                 a = args[0].as_subclass(Tensor)
                 plain = func(a.detach(), *args[1:], **kwargs)
                 out = _Elementwise.apply(a, plain, _curved(name, args[1:], kwargs), signs.next(a[: signs.n]))
                 return _Carried.of(out, signs)  # type: ignore[arg-type]
-            if name in _LINEAR or (name in _PRODUCTS and len(found) == 1):
+            product = name in _PRODUCTS and len(found) == 1
+            quotient = name in _QUOTIENTS and len(found) == 1 and isinstance(args[0], _Carried)
+            if name in _LINEAR or product or quotient:
                 out = func(*args, **kwargs)
                 return tuple(_Carried.of(z, signs) for z in out) if isinstance(out, tuple) else _Carried.of(out, signs)
         raise InputError(
@@ -167,16 +170,5 @@ _LINEAR = {
     "unsqueeze", "transpose", "permute", "movedim", "chunk", "split", "flip", "roll", "__getitem__", "pad", "clone",
     "contiguous", "to", "double", "float", "__rsub__", "__radd__", "positive", "expand",
 }  # fmt: skip
-_PRODUCTS = {
-    "mul",
-    "div",
-    "true_divide",
-    "__truediv__",
-    "__rmul__",
-    "matmul",
-    "mm",
-    "linear",
-    "conv2d",
-    "conv1d",
-    "addmm",
-}
+_PRODUCTS = {"mul", "__rmul__", "matmul", "mm", "linear", "conv1d", "conv2d", "addmm"}
+_QUOTIENTS = {"div", "true_divide", "__truediv__"}
