@@ -31,5 +31,5 @@ def bars(
         ax.set_title(table)
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel(r"test loss, E[tr $\nabla s$ + |s|$^2$/2] (lower is better)")
-    axes[0, 0].legend(frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -128,7 +128,7 @@ def over_all(
             matrix += share * form.matrix
             vector += share * form.vector
             constant += share * form.constant
-    return Quadratic(torch.eye(points).double(), matrix, 1, vector, constant)
+    return Quadratic(torch.eye(points).double()[None], matrix[None], 1, vector, constant)
 
 
 def _choose_ridge(

@@ -22,10 +22,13 @@ from sojourn.score.features import Curvature, Features, Jet
 
 
 class Quadratic(NamedTuple):
-    """J(alpha) = alpha^T matrix alpha / 2 + vector^T alpha + constant, matrix = left^T right / count."""
+    """J(alpha) = alpha^T matrix alpha / 2 + vector^T alpha + constant, matrix = sum_b rows_b^T gram_b rows_b / count.
 
-    left: Tensor
-    right: Tensor
+    rows (b, f, M); gram (b, f, f), or None for the identity.
+    """
+
+    rows: Tensor
+    gram: Tensor | None
     count: int
     vector: Tensor
     constant: Tensor
@@ -33,11 +36,13 @@ class Quadratic(NamedTuple):
     @property
     def matrix(self) -> Tensor:
         """(M, M)."""
-        return self.left.T @ self.right / self.count
+        weighted = self.rows if self.gram is None else self.gram @ self.rows
+        return self.rows.flatten(0, 1).T @ weighted.flatten(0, 1) / self.count
 
     def value(self, alpha: Tensor) -> Tensor:
         """J(alpha), without the matrix."""
-        squares = (self.left @ alpha) @ (self.right @ alpha)
+        one = (self.rows @ alpha).unsqueeze(2)
+        squares = (one * (one if self.gram is None else self.gram @ one)).sum()
         return squares / (2 * self.count) + self.vector @ alpha + self.constant
 
     def least(self, ridge: Tensor) -> Tensor:
@@ -145,7 +150,7 @@ class DeepKernelExponentialFamily(nn.Module):
         along = (v * base).sum(2)
         rows = first.flatten(0, 1)
         vector = second.flatten(0, 1) + rows * along.reshape(-1, 1)
-        return Quadratic(rows, rows, len(rows), vector.mean(0), along.square().mean() / 2 - bend)
+        return Quadratic(rows[None], None, len(rows), vector.mean(0), along.square().mean() / 2 - bend)
 
     def propagated(self, x: Tensor, signs: Tensor) -> Quadratic:
         """`exact` with each kernel's Laplacian estimated by curvature propagation; random signs (n, R, 1 + f + 2 h)."""
@@ -222,15 +227,13 @@ class DeepKernelExponentialFamily(nn.Module):
         speed = trace + (u * lap).sum(2, keepdim=True) - lap @ points.mT
         return (kernel * (tau.square() * squares - tau * speed)).sum(0)
 
-    def _gradients(self, seen: _Seen) -> tuple[Tensor, Tensor]:
-        """left and right, (N, M), of which left^T right is the sum over data of products of gradients of k(x, z_m)."""
+    def _gradients(self, seen: _Seen) -> tuple[Tensor, Tensor | None]:
+        """Gradients of k(x, z_m) in x, (n, D, M); or with many coordinates in phi, (n, R f, M), and their metric."""
         weight = -(self._precision() * seen.kernel).unsqueeze(2)
         if seen.gaps is not None:
-            rows = (weight * seen.gaps).sum(0).flatten(0, 1)  # the gradients in x
-            return rows, rows
+            return (weight * seen.gaps).sum(0), None
         gap = seen.found.value.unsqueeze(3) - seen.points.mT.unsqueeze(1)
-        rows = (weight * gap).transpose(0, 1).flatten(1, 2)  # the gradients in phi, (n, R f, M)
-        return rows.flatten(0, 1), (self.features.gram(seen.found.inner) @ rows).flatten(0, 1)
+        return (weight * gap).transpose(0, 1).flatten(1, 2), self.features.gram(seen.found.inner)
 
     def _toward(self, seen: _Seen, g: Tensor) -> Tensor:
         """The derivative of k(x, z_m) along g (n, D), (n, M)."""
