@@ -5,7 +5,7 @@ import torch
 
 from sojourn.errors import InputError
 from sojourn.noise import Noise
-from sojourn.score import DeepKernelExponentialFamily, DensityScore, objectives
+from sojourn.score import DeepKernelExponentialFamily, DensityScore, fit_kernel_family, objectives
 
 
 def made(d, seed=0):
@@ -53,10 +53,12 @@ def test_propagated_curvature_is_the_exact_objective_in_mean():
     torch.manual_seed(1)
     n, exact = 20_000, family.exact(x[:1])
     signs = torch.randint(2, (n, 3, 1 + 4 + 10), dtype=torch.float64) * 2 - 1
-    vectors = torch.stack([family.propagated(x[:1].expand(n // 100, -1), part).vector for part in signs.chunk(100)])
+    vectors = torch.stack(
+        [family.curvature_propagation(x[:1].expand(n // 100, -1), part).vector for part in signs.chunk(100)]
+    )
     error = (vectors.mean(0) - exact.vector).abs()
     assert (error < 6 * vectors.std(0) / 10).all()  # Student with 99 degrees: false alarms 7 * 3e-8
-    one = family.propagated(x[:1], signs[:1])
+    one = family.curvature_propagation(x[:1], signs[:1])
     assert torch.allclose(one.matrix, exact.matrix)
     assert torch.allclose(one.constant, exact.constant)
 
@@ -82,6 +84,15 @@ def test_the_best_weights_have_no_slope_and_gradients_flow_through_them():
 
 
 def test_bad_families_are_refused():
+    x = torch.randn(250, 2)
+    for options, words in (
+        ({"objective": "mle"}, "objective='mle' is not known"),
+        ({"half": 200}, "250 training data are fewer than 2 half=400"),
+    ):
+        with pytest.raises(InputError, match=words):
+            fit_kernel_family(x, x, progress=False, **options)
+    with pytest.raises(InputError, match="the data hold NaN or infinity"):
+        fit_kernel_family(x, x / 0, progress=False)
     with pytest.raises(InputError, match=r"points has shape \(3,\)"):
         DeepKernelExponentialFamily(torch.zeros(3))
     with pytest.raises(InputError, match="base=0 is not above zero"):

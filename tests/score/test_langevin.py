@@ -56,7 +56,7 @@ def test_bad_dynamics_are_refused():
     with pytest.raises(InputError, match=r"sigmas=\(1.0, 2.0\) do not fall"):
         AnnealedLangevin(score, (2,), (1.0, 2.0))
     with pytest.raises(InputError, match=r"rate=1\.5: at least one step, at a rate below 1"):
-        AnnealedLangevin(score, (2,), rate=1.5)
-    with pytest.raises(InputError, match=r"the score has shape \(3, 1\) for states of shape \(3, 2\)"):
+        AnnealedLangevin(score, (2,), (1.0,), rate=1.5)
+    with pytest.raises(InputError, match=r"the score has shape \(3, 1\) for data of shape \(3, 2\)"):
         simulate(Langevin(lambda x: x[:, :1], (2,)), steps=1, ensemble=3, seed=0, progress=False)
     assert torch.float32 == Langevin(score, (2,)).dtype

@@ -11,7 +11,7 @@ from sojourn.errors import InputError
 from sojourn.experiments.ssm_uci import PUBLISHED, SsmUci
 from sojourn.runs import Run
 
-SMALL = {"data": ("redwine",), "objectives": ("sliced_reduced", "propagated"), "seeds": 2, "steps": 2}
+SMALL = {"data": ("redwine",), "objectives": ("sliced_reduced", "curvature_propagation"), "seeds": 2, "steps": 2}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_fits_are_kept_and_compared(table, tmp_path):
     assert "-30.8" in story  # published
     fits = sorted((tmp_path / "run" / "fits").glob("*.json"))
     assert [path.stem for path in fits] == [
-        f"redwine-{o}-{k:02d}" for o in ("propagated", "sliced_reduced") for k in (0, 1)
+        f"redwine-{o}-{k:02d}" for o in ("curvature_propagation", "sliced_reduced") for k in (0, 1)
     ]
     assert (tmp_path / "run" / "figures" / "losses.png").stat().st_size > 10_000
     first = json.loads(fits[0].read_text())

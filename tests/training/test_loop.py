@@ -33,6 +33,38 @@ def test_finds_the_minimum():
     torch.testing.assert_close(model.x.detach(), TARGET, atol=1e-5, rtol=0)
 
 
+def test_ends_when_it_is_told_to_and_is_finished_then(tmp_path):
+    """As though it had so few steps; and a second call finds it finished."""
+    run, settings = Run.create("x", {}, tmp_path / "run"), Training(steps=50, learning_rate=0.1, schedule="constant")
+    model, asked = Point(), []
+
+    def until(_, step):
+        asked.append(step)
+        return step == 6
+
+    train(model, noisy_bowl, settings, run=run, until=until, progress=False)
+    assert asked == list(range(7))
+    again = Point()
+    train(again, noisy_bowl, settings, run=run, until=until, progress=False)
+    assert len(asked) == 7
+    assert torch.equal(again.x, model.x)
+    x = nn.Parameter(torch.zeros(6))
+    optimiser = torch.optim.AdamW([x], lr=0.1, weight_decay=0.0)
+    for _ in range(7):
+        optimiser.zero_grad()
+        (0.5 * (x - TARGET).square().sum()).backward()
+        optimiser.step()
+    plain = Point()
+    train(
+        plain,
+        lambda m, _: 0.5 * (m.x - TARGET).square().sum(),
+        settings,
+        until=lambda _, step: step == 6,
+        progress=False,
+    )
+    torch.testing.assert_close(plain.x, x)
+
+
 def test_equals_adamw_by_hand():
     settings = Training(
         steps=30,

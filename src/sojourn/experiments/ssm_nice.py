@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -79,7 +80,7 @@ class SsmNice(Experiment):
         found = {}
         for name in self.objectives:
             flow = self._train(run, name)
-            found[name] = kept(run, f"measured-{name}", lambda: self._measure(flow))  # noqa: B023
+            found[name] = kept(run, f"measured-{name}", partial(self._measure, flow))
         run.result(measured=found)
         return self._story(found)
 

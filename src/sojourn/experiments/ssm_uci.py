@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_args
 
 from rich.markup import escape
@@ -25,7 +26,7 @@ NAMES: dict[str, str] = {
     "sliced_reduced": "SSM-VR",
     "sliced": "SSM",
     "denoising": "DSM",
-    "propagated": "CP",
+    "curvature_propagation": "CP",
     "exact": "exact",
 }
 PUBLISHED: dict[str, dict[str, tuple[float, float | None, float | None]]] = {
@@ -33,21 +34,21 @@ PUBLISHED: dict[str, dict[str, tuple[float, float | None, float | None]]] = {
         "sliced_reduced": (-132, -155, -113),
         "sliced": (-100, -110, -90),
         "denoising": (-67, None, None),
-        "propagated": (-31, None, None),
+        "curvature_propagation": (-31, None, None),
         "exact": (-128, -147, -114),
     },
     "redwine": {
         "sliced_reduced": (-30.8, -34.4, -27.3),
         "sliced": (-29.1, None, None),
         "denoising": (-27.3, None, None),
-        "propagated": (-10.9, None, None),
+        "curvature_propagation": (-10.9, None, None),
         "exact": (-31.9, -36.7, -26.8),
     },
     "whitewine": {
         "sliced_reduced": (-31.4, -32.9, -30.0),
         "sliced": (-28.4, None, None),
         "denoising": (-15.1, None, None),
-        "propagated": (-6.2, None, None),
+        "curvature_propagation": (-6.2, None, None),
         "exact": (-33.3, -34.7, -32.1),
     },
 }
@@ -62,7 +63,7 @@ class SsmUci(Experiment):
 
     Args:
         data: parkinsons, redwine, whitewine; files in uci/ under the environment variable SOJOURN_DATA.
-        objectives: sliced_reduced (SSM-VR), sliced (SSM), denoising (DSM), propagated (curvature propagation), exact.
+        objectives: sliced_reduced (SSM-VR), sliced (SSM), denoising (DSM), curvature_propagation (CP), exact.
         seeds: fits of each, with splits, starts and noise of their own.
         steps: of a fit at most.
         patience: steps without a better validation loss that end it.
@@ -100,13 +101,16 @@ class SsmUci(Experiment):
         total = len(cells) * self.seeds
         bar = ProgressBar("fits", 0, total, unit="fits")
         found: dict[str, dict[str, list[float]]] = {name: {} for name in self.data}
-        for k in range(self.seeds):  # a seed of all before the next, so that an unfinished run compares like with like
-            for j, (name, objective) in enumerate(cells):
-                run.folder("fits")
-                fit = kept(run, f"fits/{name}-{objective}-{k:02d}", lambda: self._fit(name, objective, self.seed + k))  # noqa: B023
+        run.folder("fits")
+        try:
+            for number in range(total):  # a seed of all before the next: an unfinished run compares like with like
+                k, (name, objective) = number // len(cells), cells[number % len(cells)]
+                measure = partial(self._fit, name, objective, self.seed + k)
+                fit = kept(run, f"fits/{name}-{objective}-{k:02d}", measure)
                 found[name].setdefault(objective, []).append(fit["loss"])
-                bar.see(k * len(cells) + j + 1, {})
-        bar.close()
+                bar.see(number + 1, {})
+        finally:
+            bar.close()
         estimates = {
             name: {objective: student(losses) for objective, losses in row.items()} for name, row in found.items()
         }

@@ -116,12 +116,6 @@ class Features(nn.Module):
         flat = hidden.transpose(0, 1).flatten(1), slope.transpose(0, 1).flatten(1)
         return flat[0] @ self.w1.flatten(0, 1) + flat[1] @ self.skip.flatten(0, 1)
 
-    def own_gram(self, inner: Tensor) -> Tensor:
-        """Each network's Jacobian times its own transpose, (R, n, f, f), from products of weights alone."""
-        half = inner @ (self.w1 @ self.skip.mT).unsqueeze(1)
-        both = inner @ (self.w1 @ self.w1.mT).unsqueeze(1) @ inner.mT
-        return both + half + half.mT + (self.skip @ self.skip.mT).unsqueeze(1)
-
     def gram(self, inner: Tensor) -> Tensor:
         """The Jacobian of all networks times its transpose, (n, R f, R f), from products of weights alone."""
         kernels, n, f, h = inner.shape

@@ -16,11 +16,12 @@ from sojourn.data.batches import batch_indices
 from sojourn.errors import InputError
 from sojourn.kernels.threads import one_thread
 from sojourn.noise import Noise
+from sojourn.observers import NonFiniteError
 from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
 from sojourn.score.objectives import draw
 from sojourn.training.loop import Training, train
 
-Objective = Literal["exact", "sliced_reduced", "sliced", "denoising", "propagated"]
+Objective = Literal["exact", "sliced_reduced", "sliced", "denoising", "curvature_propagation"]
 _CHUNK = 500  # data of a quadratic at a time
 _RIDGES = -12.0, 6.0  # natural logarithms between which the last ridge is sought
 
@@ -57,7 +58,8 @@ def fit_kernel_family(
         seed: of starts, batches and noise.
 
     Raises:
-        InputError: an unknown objective; fewer data than a batch or than inducing points.
+        InputError: an unknown objective; fewer data than a batch or than inducing points; data that are not finite.
+        NonFiniteError: the objective never was.
     """
     if objective not in get_args(Objective):
         raise InputError(f"objective={objective!r} is not known; choose from {', '.join(get_args(Objective))}")
@@ -65,6 +67,8 @@ def fit_kernel_family(
         raise InputError(
             f"{len(train_data)} training data are fewer than 2 half={2 * half} or inducing={inducing}; lower these"
         )
+    if not bool(validation.isfinite().all() and train_data.isfinite().all()):
+        raise InputError("the data hold NaN or infinity; drop those rows")
     noise = Noise(seed)
     torch.default_generator.manual_seed(noise.split("start").stream)
     points = train_data[batch_indices(len(train_data), inducing, step=0, seed=noise.split("points").stream)]
@@ -92,6 +96,8 @@ def fit_kernel_family(
 
     steps = settings or Training(3000, 0.01, schedule="constant", clip=100.0)
     train(family, loss, steps, until=until, progress=progress)
+    if "weights" not in best:
+        raise NonFiniteError("the objective of the validation data was never finite; lower the learning rate")
     family.load_state_dict(best["weights"])
     _choose_ridge(family, train_data, validation, objective, draws, sigma)
     return family
@@ -105,9 +111,9 @@ def objective_of(
         return family.exact(x)
     if objective == "denoising":
         return family.denoising(x, noise.normal(step, len(x), tuple(x.shape[1:]), x.dtype), sigma)
-    if objective == "propagated":
+    if objective == "curvature_propagation":
         shape = family.features.kernels, 1 + family.features.outputs + 2 * family.features.hidden
-        return family.propagated(x, (noise.words(step, len(x), shape) & 1).to(x.dtype) * 2 - 1)
+        return family.curvature_propagation(x, (noise.words(step, len(x), shape) & 1).to(x.dtype) * 2 - 1)
     v = draw("rademacher", x, 1, noise, step)
     return family.sliced(x, v, reduced_variance=objective == "sliced_reduced")
 

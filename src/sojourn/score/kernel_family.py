@@ -54,7 +54,8 @@ class Quadratic(NamedTuple):
 class _Seen(NamedTuple):
     """Features at x and of the points (R, M, f), and the kernel (R, n, M).
 
-    With few coordinates also d phi / dx, (R, n, D, f), and its product with phi(x) - phi(z_m), (R, n, D, M).
+    With few coordinates also d phi / dx, (R, n, D, f), and its product with phi(x) - phi(z_m), (R, n, D, M); with many
+    the products of gradients of phi, (n, R f, R f).
     """
 
     found: Curvature
@@ -62,6 +63,7 @@ class _Seen(NamedTuple):
     kernel: Tensor
     jacobian: Tensor | None
     gaps: Tensor | None
+    gram: Tensor | None
 
 
 class DeepKernelExponentialFamily(nn.Module):
@@ -152,7 +154,7 @@ class DeepKernelExponentialFamily(nn.Module):
         vector = second.flatten(0, 1) + rows * along.reshape(-1, 1)
         return Quadratic(rows[None], None, len(rows), vector.mean(0), along.square().mean() / 2 - bend)
 
-    def propagated(self, x: Tensor, signs: Tensor) -> Quadratic:
+    def curvature_propagation(self, x: Tensor, signs: Tensor) -> Quadratic:
         """`exact` with each kernel's Laplacian estimated by curvature propagation; random signs (n, R, 1 + f + 2 h)."""
         seen = self._see(x)
         tau, f = self._precision().unsqueeze(3), self.features.outputs
@@ -204,26 +206,30 @@ class DeepKernelExponentialFamily(nn.Module):
 
     def _see(self, x: Tensor) -> _Seen:
         found, points = self.features.curvature(x), self.features(self.points)
-        gaps = jacobian = None
+        gaps = jacobian = gram = None
         if x.shape[1] <= self.features.kernels * self.features.outputs:
             jacobian = self.features.jacobian(found.inner).mT  # (R, n, D, f)
             gaps = jacobian @ found.value.unsqueeze(3) - (jacobian.flatten(1, 2) @ points.mT).view(
                 *jacobian.shape[:3], -1
             )
-        return _Seen(found, points, self._kernel(found.value, points), jacobian, gaps)
+        else:
+            gram = self.features.gram(found.inner)
+        return _Seen(found, points, self._kernel(found.value, points), jacobian, gaps, gram)
 
     def _laplacian(self, seen: _Seen) -> Tensor:
         """The Laplacian of k(x, z_m), (n, M)."""
-        found, points, kernel, jacobian, gaps = seen
+        found, points, kernel, jacobian, gaps, gram = seen
         tau, u, lap = self._precision(), found.value, found.laplacian
-        if jacobian is None or gaps is None:
-            gram = self.features.own_gram(found.inner)  # (R, n, f, f)
-            pushed = (gram @ u.unsqueeze(3)).squeeze(3)
-            outer = (points.unsqueeze(3) * points.unsqueeze(2)).flatten(2)
-            squares = (u * pushed).sum(2, keepdim=True) - 2 * pushed @ points.mT + gram.flatten(2) @ outer.mT
-            trace = gram.diagonal(dim1=2, dim2=3).sum(2, keepdim=True)
-        else:
+        if jacobian is not None and gaps is not None:
             squares, trace = gaps.square().sum(2), jacobian.square().sum((2, 3)).unsqueeze(2)
+        else:
+            assert gram is not None
+            sizes = 2 * (self.features.kernels, self.features.outputs)
+            own = gram.view(-1, *sizes).diagonal(dim1=1, dim2=3).movedim(3, 0)  # each network's, (R, n, f, f)
+            pushed = (own @ u.unsqueeze(3)).squeeze(3)
+            outer = (points.unsqueeze(3) * points.unsqueeze(2)).flatten(2)
+            squares = (u * pushed).sum(2, keepdim=True) - 2 * pushed @ points.mT + own.flatten(2) @ outer.mT
+            trace = own.diagonal(dim1=2, dim2=3).sum(2, keepdim=True)
         speed = trace + (u * lap).sum(2, keepdim=True) - lap @ points.mT
         return (kernel * (tau.square() * squares - tau * speed)).sum(0)
 
@@ -233,7 +239,7 @@ class DeepKernelExponentialFamily(nn.Module):
         if seen.gaps is not None:
             return (weight * seen.gaps).sum(0), None
         gap = seen.found.value.unsqueeze(3) - seen.points.mT.unsqueeze(1)
-        return (weight * gap).transpose(0, 1).flatten(1, 2), self.features.gram(seen.found.inner)
+        return (weight * gap).transpose(0, 1).flatten(1, 2), seen.gram
 
     def _toward(self, seen: _Seen, g: Tensor) -> Tensor:
         """The derivative of k(x, z_m) along g (n, D), (n, M)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
+from sojourn.score.derivatives import check_like
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class AnnealedLangevin(Process):
 
     score: Callable[[Tensor, Tensor], Tensor]
     shape: tuple[int, ...]
-    sigmas: tuple[float, ...] = field(default=(1.0,))
+    sigmas: tuple[float, ...]
     steps: int = 100
     rate: float = 0.1
     dtype: torch.dtype = torch.float32
@@ -104,9 +105,7 @@ class AnnealedLangevin(Process):
 def _value(score: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:
     with torch.no_grad():
         s = score(x, *more)
-    if s.shape != x.shape:
-        raise InputError(f"the score has shape {tuple(s.shape)} for states of shape {tuple(x.shape)}; they must agree")
-    return s
+    return check_like(s, x)
 
 
 def _moved(x: Tensor, s: Tensor, dt: float, t: int, noise: Noise) -> Tensor:

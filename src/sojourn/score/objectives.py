@@ -167,7 +167,7 @@ def denoising(
     epsilon = noise.normal(step, len(x), tuple(x.shape[1:]), x.dtype, x.device)
     y = x + sigma * epsilon
     s = check_like(call(score, y, condition), y)
-    return _reduced((inner(epsilon[None], s[None]) / sigma + norm(s) / 2), reduction)
+    return _reduced(inner(epsilon[None], s[None]) / sigma + norm(s) / 2, reduction)
 
 
 class Spread(NamedTuple):

@@ -23,6 +23,7 @@ from sojourn.bounds.intervals import student
 from sojourn.data.paths import path_states
 from sojourn.errors import InputError
 from sojourn.forward_mode import along
+from sojourn.score.derivatives import check_like
 from sojourn.score.fitting import fit_kernel_family
 from sojourn.score.kernel_family import DeepKernelExponentialFamily
 from sojourn.trajectory import Trajectory
@@ -71,15 +72,12 @@ def stationary_score(
     Raises:
         InputError: fewer than ten members, or no frame left; as in `path_states` and `fit_kernel_family`.
     """
-    states = path_states(trajectory, names)
-    members, frames, d = states.shape
-    if not 0 <= skip < frames:
-        raise InputError(f"skip={skip} leaves none of {frames} frames; choose 0 ... {frames - 1}")
+    states = _frames(trajectory, names, skip)
+    members, _, d = states.shape
     if members < _FEWEST:
         raise InputError(
             f"{members} members are too few: a fifth of them, at least two, validate; simulate {_FEWEST} or more"
         )
-    states = states[:, skip:]
     held = states[: members // _HELD].reshape(-1, d)
     learned = states[members // _HELD :].reshape(-1, d)
     mean = learned.mean(0)
@@ -104,9 +102,7 @@ def current_velocity(
         diffusion: x -> B, (n, d, m), or (n, d) if diagonal; differentiable forwards.
         score: x -> grad log p, (n, d).
     """
-    s = score(x)
-    if s.shape != x.shape:
-        raise InputError(f"the score has shape {tuple(s.shape)} for data of shape {tuple(x.shape)}; they must agree")
+    s = check_like(score(x), x)
     pushed = (_covariance(diffusion, x) @ s.unsqueeze(2)).squeeze(2)
     return drift(x) - (_divergence(diffusion, x) + pushed) / 2
 
@@ -126,14 +122,19 @@ def entropy_production(
     The interval is Student's over members, whose frames may depend on each other. It does not contain the errors of
     drift, diffusion and score; use a trajectory from which the score was not learned.
     """
-    states = path_states(trajectory, names)
-    members, frames, d = states.shape
-    if not 0 <= skip < frames:
-        raise InputError(f"skip={skip} leaves none of {frames} frames; choose 0 ... {frames - 1}")
-    x = states[:, skip:].reshape(-1, d)
+    states = _frames(trajectory, names, skip)
+    x = states.flatten(0, 1)
     v = current_velocity(drift, diffusion, score, x)
     rate = 2 * (v * torch.linalg.solve(_covariance(diffusion, x), v.unsqueeze(2)).squeeze(2)).sum(1)
-    return student(rate.view(members, -1).mean(1), confidence=confidence)
+    return student(rate.view(len(states), -1).mean(1), confidence=confidence)
+
+
+def _frames(trajectory: Trajectory | xr.Dataset, names: Sequence[str] | None, skip: int) -> Tensor:
+    states = path_states(trajectory, names)
+    frames = states.shape[1]
+    if not 0 <= skip < frames:
+        raise InputError(f"skip={skip} leaves none of {frames} frames; choose 0 ... {frames - 1}")
+    return states[:, skip:]
 
 
 def _factor(diffusion: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
