@@ -32,6 +32,9 @@ class Curvature(NamedTuple):
 class Features(nn.Module):
     """R networks D -> hidden -> hidden -> outputs with softplus and a linear skip.
 
+    Weights and biases start normal with the variance 1 / (rows of the weight), as published: narrow enough that kernels
+    of width 1 see their neighbours.
+
     Args:
         dimension: D.
         kernels: R.
@@ -41,10 +44,10 @@ class Features(nn.Module):
     def __init__(self, dimension: int, kernels: int = 3, hidden: int = 30, outputs: int = 30) -> None:
         super().__init__()
         self.kernels, self.hidden, self.outputs = kernels, hidden, outputs
-        self.w1, self.b1 = _weight(kernels, hidden, dimension), nn.Parameter(torch.zeros(kernels, 1, hidden))
-        self.w2, self.b2 = _weight(kernels, hidden, hidden), nn.Parameter(torch.zeros(kernels, 1, hidden))
-        self.w3, self.b3 = _weight(kernels, outputs, hidden), nn.Parameter(torch.zeros(kernels, 1, outputs))
-        self.skip = _weight(kernels, outputs, dimension)
+        self.w1, self.b1 = _layer(kernels, hidden, dimension)
+        self.w2, self.b2 = _layer(kernels, hidden, hidden)
+        self.w3, self.b3 = _layer(kernels, outputs, hidden)
+        self.skip = _layer(kernels, outputs, dimension)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """phi(x), (R, n, f), of x (n, D)."""
@@ -127,8 +130,9 @@ class Features(nn.Module):
         return both + half + half.mT + skip @ skip.T
 
 
-def _weight(kernels: int, outputs: int, inputs: int) -> nn.Parameter:
-    return nn.Parameter(torch.randn(kernels, outputs, inputs) / math.sqrt(inputs))
+def _layer(kernels: int, outputs: int, inputs: int) -> tuple[nn.Parameter, nn.Parameter]:
+    weight, bias = torch.randn(kernels, outputs, inputs), torch.randn(kernels, 1, outputs)
+    return nn.Parameter(weight / math.sqrt(outputs)), nn.Parameter(bias / math.sqrt(outputs))
 
 
 def _first(x: Tensor, weight: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ from sojourn.training.loop import Training, train
 
 Objective = Literal["exact", "sliced_reduced", "sliced", "denoising", "curvature_propagation"]
 _CHUNK = 500  # data of a quadratic at a time
+_EVERY = 10  # steps between looks at validation data
+_WEIGHED = 1000  # training data that say alpha there
 _RIDGES = -12.0, 6.0  # natural logarithms between which the last ridge is sought
 
 
@@ -45,8 +47,8 @@ def fit_kernel_family(
     """The family of least objective on validation data.
 
     Features, inducing points and widths learn by steps on batches of two halves, until the objective of `validation`
-    has not improved for `patience` steps; then the ridge is the best one for validation data, with alpha solved on all
-    training data.
+    has not improved for `patience` steps, with alpha there from a thousand training data; then the ridge is the best
+    one for validation data, with alpha solved on all training data.
 
     Args:
         train_data, validation: (n, D), centred and of about unit variance.
@@ -74,6 +76,7 @@ def fit_kernel_family(
     points = train_data[batch_indices(len(train_data), inducing, step=0, seed=noise.split("points").stream)]
     family = DeepKernelExponentialFamily(points, kernels=kernels, hidden=width, outputs=width)
     batches, draws = noise.split("batches").stream, noise.split("draws")
+    weighing = train_data[batch_indices(len(train_data), min(_WEIGHED, len(train_data)), step=0, seed=batches)]
     best: dict[str, Any] = {"loss": math.inf, "step": 0}
 
     def halves(step: int) -> tuple[Tensor, Tensor]:
@@ -86,10 +89,13 @@ def fit_kernel_family(
         return objective_of(model, objective, second, draws.split(1), step, sigma).value(alpha)
 
     def until(model: Any, step: int) -> bool:
-        with torch.no_grad():
-            model.weigh(objective_of(model, objective, halves(step)[0], draws.split(0), step, sigma))
-            held = validation[:_CHUNK]  # the draws are the same at every step, or luck would choose among them
-            found = float(objective_of(model, objective, held, draws.split(2), 0, sigma).value(model.alpha))
+        if step % _EVERY:
+            return False
+        # data and draws are the same at every look, or luck would choose among them
+        weighed, held = (
+            over_all(model, objective, data, draws.split(k), sigma) for k, data in ((2, weighing), (3, validation))
+        )
+        found = float(held.value(weighed.least(model.log_ridge.detach().exp().double())))
         if found < best["loss"]:
             best.update(loss=found, step=step, weights={k: v.clone() for k, v in model.state_dict().items()})
         return step - best["step"] >= patience

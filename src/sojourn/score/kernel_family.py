@@ -97,7 +97,7 @@ class DeepKernelExponentialFamily(nn.Module):
                 raise InputError(f"{name}={value} is not above zero")
         self.points = nn.Parameter(points.detach().clone())
         self.features = Features(points.shape[1], kernels, hidden, outputs)
-        self.log_width = nn.Parameter(torch.linspace(0.5, 1.5, kernels) * math.log(10) / 2)
+        self.log_width = nn.Parameter(torch.linspace(0.0, 1.0, kernels) * math.log(10) / 2)
         self.logits = nn.Parameter(torch.zeros(kernels))
         self.log_ridge = nn.Parameter(torch.tensor(math.log(ridge)))
         self.base = base
