@@ -1,0 +1,101 @@
+"""Normalising constants against quadrature: coverage of their intervals, guaranteed and asymptotic."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.score import DeepKernelExponentialFamily
+from sojourn.score.energy import EnergyNetwork
+from sojourn.score.partition import log_likelihood, log_partition
+
+RUNS = 100
+
+
+def most_misses(error):
+    """Of RUNS intervals that each miss with probability `error`, more than this many do with 1e-6 at most."""
+    return stats.binom.isf(1e-6, RUNS, error)
+
+
+def quadrature(log_density, dimension):
+    """log Z by a sum over a grid within eight deviations of the base."""
+    n = 4001 if dimension == 1 else 401
+    g = torch.linspace(-16, 16, n, dtype=torch.float64)
+    with torch.no_grad():
+        logs = log_density(torch.cartesian_prod(*[g] * dimension).view(-1, dimension))
+    return float(torch.logsumexp(logs, 0)) + dimension * math.log(32 / (n - 1))
+
+
+@pytest.fixture(scope="module")
+def family():
+    """Bounded by 1.1: so few nats that the bound gives an upper end."""
+    torch.manual_seed(0)
+    made = DeepKernelExponentialFamily(torch.randn(6, 1, dtype=torch.float64), kernels=2, hidden=5, outputs=4)
+    made.alpha = torch.tensor([0.5, -1.0, 0.6, -0.4, -0.8, -0.3], dtype=torch.float64)
+    return made, quadrature(made.log_density, 1)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Bounded by 20 nats, of which no number of draws makes an upper end."""
+    torch.manual_seed(0)
+    made = EnergyNetwork(2, 16, 2).double().requires_grad_(False)
+    made.alpha.normal_(0, 1.5)
+    return made, quadrature(made, 2)
+
+
+def test_intervals_of_the_family_are_guaranteed_and_hold(family):
+    model, truth = family
+    found = [log_partition(model, draws=500, noise=Noise(k), confidence=0.9) for k in range(RUNS)]
+    assert {f.log_z.guarantee for f in found} == {"at this n"}
+    assert sum(truth not in f.log_z for f in found) <= most_misses(0.1)
+    assert all(f.log_z.half_width < 0.2 for f in found)
+    assert all(300 < f.effective < 500 for f in found)
+
+
+def test_the_bound_alone_is_an_interval_where_draws_are_few(family):
+    """With ten draws the bound is useless: the upper end is Student's, and the words say so."""
+    model, truth = family
+    found = log_partition(model, draws=10, noise=Noise(0))
+    assert found.log_z.guarantee == "asymptotic"
+    assert truth in found.log_z
+
+
+def test_of_a_network_the_lower_end_holds_and_the_upper_nearly(network):
+    """Each end has 0.05; with 40 of 500 draws in effect Student's fails with about 0.13, and 0.2 is allowed."""
+    model, truth = network
+    found = [log_partition(model, draws=500, noise=Noise(k), confidence=0.9) for k in range(RUNS)]
+    assert {f.log_z.guarantee for f in found} == {"asymptotic"}
+    assert sum(f.log_z.low > truth for f in found) <= most_misses(0.05)
+    assert sum(f.log_z.high < truth for f in found) <= most_misses(0.2)
+
+
+def test_a_path_of_temperatures_makes_weights_equal(network):
+    model, truth = network
+    plain = log_partition(model, draws=400, noise=Noise(0))
+    annealed = log_partition(model, draws=400, temperatures=40, noise=Noise(0))
+    assert annealed.log_z.observations == 375  # a sixteenth scouts
+    assert annealed.effective > 0.5 * 375 > 3 * plain.effective
+    assert abs(annealed.log_z.value - truth) < 0.3  # six deviations of the mean of these weights
+
+
+def test_a_likelihood_is_a_mean_and_a_constant(network):
+    """Of data from the base the mean of log p is E log q0 + E correction - log Z; both intervals enter."""
+    model, truth = network
+    x = model.base * torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    log_z = log_partition(model, draws=2000, noise=Noise(0), confidence=0.975).log_z
+    found = log_likelihood(model, x, log_z)
+    mean = float(model(x).mean())
+    assert found.value == pytest.approx(mean - log_z.value)
+    assert found.confidence == pytest.approx(0.95)
+    assert found.high - found.low > log_z.high - log_z.low
+    assert found.low < mean - truth < found.high
+    assert found.unit == "nats"
+
+
+def test_one_draw_is_refused(network):
+    with pytest.raises(InputError, match="draws=1 are too few"):
+        log_partition(network[0], draws=1, noise=Noise(0))
