@@ -75,10 +75,11 @@ def annealed_importance(
         raise InputError("a log density is NaN at the start; mend it")
     log_step = torch.full(start.shape[1:-1], math.log(step_size), dtype=torch.float64, device=start.device)
     log_weights = torch.zeros(start.shape[:-1], dtype=torch.float64, device=start.device)
+    sources = noise.split("momentum"), noise.split("chance")
     for t, (before, b) in enumerate(pairwise(schedule(temperatures))):
         log_weights += (b - before) * (place.target - place.base).double()
         if t + 1 < temperatures:  # a move after the last weight changes nothing
-            momentum, chance, jitter = _draws(start, noise, t)
+            momentum, chance, jitter = _draws(start, sources, t)
             step = (log_step.exp() * (1 + _JITTER * (2 * jitter - 1))).to(start.dtype).unsqueeze(-1)
             place, accepted = _moved(path, place, b, momentum, chance, step, leapfrog)
             log_step += max(_GAIN, (t + 1) ** -0.5) * (accepted[:scouts].mean(0) - _ACCEPTED)
@@ -209,11 +210,11 @@ def _moved(
     return there.where((1 - chance).log() <= gain, place), gain.clamp(max=0).exp().double()
 
 
-def _draws(start: Tensor, noise: Noise, t: int) -> tuple[Tensor, Tensor, Tensor]:
+def _draws(start: Tensor, sources: tuple[Noise, Noise], t: int) -> tuple[Tensor, Tensor, Tensor]:
     """Momentum, and uniform numbers for the decision and the step; the members of the noise are ensembles."""
     chains, *data, d = start.shape
-    momentum = noise.split("momentum").normal(t, math.prod(data), (chains, d), start.dtype, start.device)
-    chance = noise.split("chance").uniform(t, math.prod(data), (chains, 2), start.device)
+    momentum = sources[0].normal(t, math.prod(data), (chains, d), start.dtype, start.device)
+    chance = sources[1].uniform(t, math.prod(data), (chains, 2), start.device)
     momentum, chance = (draw.transpose(0, 1).reshape(chains, *data, -1) for draw in (momentum, chance))
     return momentum, chance[..., 0], chance[..., 1]
 

@@ -1,0 +1,158 @@
+"""Implicit encoders where everything is known: entropies of Gaussians, and posteriors of a linear-Gaussian decoder."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sojourn.errors import InputError
+from sojourn.noise import Noise
+from sojourn.score.implicit import (
+    WAE,
+    BernoulliDecoder,
+    GaussianVAE,
+    ImplicitEncoder,
+    ImplicitVAE,
+    ScoreNetwork,
+    log_prior,
+    negative_entropy,
+    network,
+)
+from sojourn.score.objectives import sliced
+from sojourn.training.loop import Training, train
+
+
+def white(n, d):
+    """Normal numbers, moved and scaled so that their mean is 0 and their covariance 1 to rounding."""
+    eps = Noise(0).normal(0, n, (d,), torch.float64)
+    eps = eps - eps.mean(0)
+    return eps @ torch.linalg.inv(torch.linalg.cholesky(eps.T @ eps / n)).T
+
+
+def test_the_gradient_is_that_of_the_entropy():
+    """Of z = m + L eps: d H / d L = d log det L / d L = L^-T, and d H / d m = 0."""
+    eps = white(500, 3)
+    m: Any = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    L: Any = torch.tensor([[1.0, 0, 0], [0.4, 0.5, 0], [-0.3, 0.7, 2]], dtype=torch.float64, requires_grad=True)
+    z = m + eps @ L.T
+    precision = torch.linalg.inv(L.detach() @ L.detach().T)
+    negative_entropy(lambda y: -(y - m) @ precision, z).backward()
+    assert torch.allclose(L.grad, -torch.linalg.inv(L.detach()).T, atol=1e-10)
+    assert float(m.grad.abs().max()) < 1e-10
+
+
+class Linear(nn.Module):
+    """z = A x + L eps."""
+
+    noise_size = 2
+
+    def __init__(self):
+        super().__init__()
+        self.A = nn.Parameter(torch.zeros(2, 3))
+        self.L = nn.Parameter(torch.eye(2))
+
+    def forward(self, x, eps):
+        return x @ self.A.T + eps @ self.L.T
+
+
+class LinearGaussian(nn.Module):
+    """p(x | z) = N(B z, sigma^2)."""
+
+    B = torch.tensor([[1.0, 0.0], [0.5, -0.8], [-0.3, 0.6]])
+    sigma = 0.7
+
+    def log_likelihood(self, x, z):
+        return -((x - z @ self.B.T) ** 2).sum(1) / (2 * self.sigma**2)
+
+
+def test_a_learned_score_leads_to_the_posterior():
+    """Of a linear-Gaussian decoder the posterior is N(S B^T x / sigma^2, S), S^-1 = 1 + B^T B / sigma^2. Batches of 128
+    at rates that fall to zero leave errors of about 0.01."""
+    torch.manual_seed(0)
+    decoder = LinearGaussian()
+    B, variance = decoder.B, decoder.sigma**2
+    model = ImplicitVAE(Linear(), decoder, ScoreNetwork(2, 3, hidden=32))
+
+    def loss(model, step):
+        draws = Noise(1).normal(step, 128, (5,))
+        return model.loss(draws[:, :2] @ B.T + decoder.sigma * draws[:, 2:], noise=Noise(2), step=step)
+
+    train(model, loss, Training(450, 0.01), progress=False)
+    S = torch.linalg.inv(torch.eye(2) + B.T @ B / variance)
+    found = model.encoder.L.detach()
+    assert torch.allclose(model.encoder.A.detach(), S @ B.T / variance, atol=0.05)
+    assert torch.allclose(found @ found.T, S, atol=0.05)
+
+
+def test_every_network_gets_its_own_gradient():
+    torch.manual_seed(1)
+    x = (torch.rand(40, 6) < 0.5).float()
+    model = ImplicitVAE(ImplicitEncoder(6, 2, hidden=8), BernoulliDecoder(2, 6, hidden=8), ScoreNetwork(2, 6, hidden=8))
+    model.loss(x, noise=Noise(3), step=5).backward()
+    z = model.encoder(x, Noise(3).split("eps").normal(5, 40, (2,)))
+    score = sliced(model.score, z.detach(), condition=x, noise=Noise(3).split("directions"), step=5)
+    rest = -(model.decoder.log_likelihood(x, z) + log_prior(z) - (model.score(z, x).detach() * z).sum(1)).mean()
+    for part, alone in ((model.score, score), (model.encoder, rest), (model.decoder, rest)):
+        weights: Any = list(part.parameters())
+        for weight, gradient in zip(weights, torch.autograd.grad(alone, weights, retain_graph=True), strict=True):
+            assert torch.allclose(weight.grad, gradient, atol=1e-6)
+
+
+def test_the_codes_of_a_wasserstein_autoencoder_follow_the_prior():
+    """Data N(0, 3^2) in two dimensions, whose codes scale to N(0, 1) as the penalty outweighs the squared error."""
+    torch.manual_seed(2)
+
+    class Scale(nn.Linear):
+        def mean(self, z):
+            return self(z)
+
+    model = WAE(nn.Linear(2, 2), Scale(2, 2), ScoreNetwork(2, hidden=16))
+
+    def loss(model, step):
+        return model.loss(3 * Noise(4).normal(step, 256, (2,)), noise=Noise(5), step=step)
+
+    train(model, loss, Training(300, 0.02), progress=False)
+    with torch.no_grad():
+        codes = model.encoder(3 * Noise(6).normal(0, 20_000, (2,)))
+    assert torch.allclose(torch.cov(codes.T), torch.eye(2), atol=0.15)
+    assert float(codes.mean(0).abs().max()) < 0.1
+
+
+def test_the_bound_of_a_gaussian_encoder():
+    """With q(z | x) the exact posterior, minus the loss is log p(x) in mean; six standard errors, false alarms 2e-9."""
+    n = 20_000
+    x = torch.tensor([[1.5]]).expand(n, 1)
+
+    class Posterior(nn.Module):  # of x = z + n: N(x / 2, 1 / 2)
+        def forward(self, x):
+            return torch.cat((x / 2, torch.full_like(x, -math.log(2) / 2)), 1)
+
+    class Decoder(nn.Module):
+        def log_likelihood(self, x, z):
+            return log_prior(x - z)
+
+    found = float(GaussianVAE(Posterior(), Decoder()).loss(x, noise=Noise(7)))
+    exact = 1.5**2 / 4 + math.log(4 * math.pi) / 2
+    deviation = 1.0  # above that of log p(x | z) under the posterior
+    assert abs(found - exact) < 6 * deviation / math.sqrt(n)
+
+
+def test_the_likelihood_is_that_of_independent_pixels():
+    decoder = BernoulliDecoder(2, 5, hidden=4)
+    x, z = (torch.rand(3, 5) < 0.5).float(), torch.randn(4, 3, 2)
+    law = torch.distributions.Bernoulli(logits=decoder(z))
+    assert torch.allclose(decoder.log_likelihood(x, z), law.log_prob(x.expand(4, 3, 5)).sum(-1), atol=1e-5)
+    assert torch.allclose(decoder.mean(z), law.mean)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(InputError, match=r"widths=\[784, 0, 0, 8\]: every layer has"):
+        network([784, 0, 0, 8])
+    with pytest.raises(InputError, match="weight=0 is not above zero"):
+        WAE(nn.Linear(2, 1), BernoulliDecoder(1, 2), ScoreNetwork(1), weight=0)
+    with pytest.raises(InputError, match=r"x has shape \(3, 4\); this decoder gives 5 numbers a datum"):
+        BernoulliDecoder(2, 5).log_likelihood(torch.zeros(3, 4), torch.zeros(3, 2))
+    with pytest.raises(InputError, match=r"the score has shape \(3, 1\) for data of shape \(3, 2\)"):
+        negative_entropy(lambda z: z[:, :1], torch.zeros(3, 2))
