@@ -35,6 +35,7 @@ def test_objectives_are_measured_beside_the_published_ones(tmp_path):
     found = {name: json.loads((tmp_path / "run" / f"measured-{name}.json").read_text()) for name in names}
     assert len({row["loss"]["value"] for row in found.values()}) == len(names)
     assert all(row["log_likelihood"]["interval"][0] < row["log_likelihood"]["value"] for row in found.values())
+    assert all((tmp_path / "run" / "figures" / f"{name}.png").stat().st_size > 10_000 for name in names)
     (tmp_path / "run" / "measured-sliced.json").unlink()
     experiment.run(run)  # from its checkpoint
     assert json.loads((tmp_path / "run" / "measured-sliced.json").read_text()) == found["sliced"]

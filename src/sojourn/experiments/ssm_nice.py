@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -14,6 +15,8 @@ from sojourn.bounds.intervals import student
 from sojourn.data import batch_indices, load_mnist
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
+from sojourn.experiments.ddpm_figures import image_grid
+from sojourn.experiments.figures import save
 from sojourn.experiments.results import kept, lines
 from sojourn.noise import Noise
 from sojourn.runs import Run
@@ -34,6 +37,7 @@ PUBLISHED: dict[str, tuple[str, float, float]] = {
 _TRAINED = 54_000  # of the 60,000 images; the others would choose among models
 _EPOCHS = 100  # of the paper
 _CHUNK = 250  # images at a time in evaluation
+_DRAWN = 60  # images in the picture
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,10 @@ class SsmNice(Experiment):
         for name in self.objectives:
             flow = self._train(run, name)
             found[name] = kept(run, f"measured-{name}", partial(self._measure, flow))
+            self._draw(run, name, flow)
         run.result(measured=found)
-        return self._story(found)
+        pictures = ", ".join(f"{name}.png" for name in found)
+        return [*self._story(found), "", f"Look at {escape(str(run.path / 'figures'))}: {pictures}."]
 
     def _train(self, run: Run, objective: str) -> NICE:
         torch.manual_seed(Noise(self.seed).split("flow").stream)
@@ -128,6 +134,13 @@ class SsmNice(Experiment):
                 losses.append(torch.cat(terms).mean(0))
         loss = student(torch.cat(losses)[: self.evaluated].double())
         return {"loss": loss.to_dict(), "log_likelihood": student(torch.cat(likelihoods).double()).to_dict()}
+
+    def _draw(self, run: Run, objective: str, flow: NICE) -> None:
+        z = Noise(self.seed).split("drawn").normal(0, _DRAWN, (784,))
+        with torch.no_grad():
+            images = 2 * torch.sigmoid(flow.decode(z)) - 1
+        title = f"Drawn from the flow: {PUBLISHED[objective][0]}, {self.epochs} epochs"
+        save(image_grid(images.view(-1, 1, 28, 28).numpy(), title), run.folder("figures") / f"{objective}.png")
 
     def _story(self, found: dict[str, Any]) -> list[str]:
         table = Table(
