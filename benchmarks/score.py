@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +21,14 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from machine import machine, seconds
-from sojourn.kernels.threads import one_thread
+from sojourn.experiments.ssm_speed import PUBLISHED, Iteration, SsmSpeed, begun, iteration
 from sojourn.noise import Noise
 from sojourn.score import DeepKernelExponentialFamily, objectives
 
-DIMENSIONS = (10, 30, 100, 200, 400, 800, 1600)
-HALF, POINTS = 100, 200
-KINDS = ("SSM", "SSM-VR", "exact")
+DEFAULT = SsmSpeed()
+DIMENSIONS, HALF, POINTS = DEFAULT.dimensions, DEFAULT.half, DEFAULT.inducing
+KINDS: dict[str, Any] = {"SSM": "sliced", "SSM-VR": "sliced_reduced", "exact": "exact"}
 DEAREST = {"SSM": 1600, "SSM-VR": 1600, "exact": 30}  # the largest D at which the straightforward way is run
-PAPER = {100: 1.6, 200: 4.0, 400: 8.3}  # seconds of exact score matching there; beyond, out of memory
-
-Iteration = Callable[[], Tensor]
-
-
-# ----------------------------------------------------------------------------------------------------- closed forms
-
-
-def family(d: int) -> DeepKernelExponentialFamily:
-    torch.manual_seed(0)
-    return DeepKernelExponentialFamily(torch.randn(POINTS, d))
-
-
-def closed(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
-    model = family(d)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-
-    def form(part: slice):
-        if kind == "exact":
-            return model.exact(x[part])
-        return model.sliced(x[part], v[None, part], reduced_variance=kind == "SSM-VR")
-
-    @one_thread()
-    def iteration() -> Tensor:
-        optimiser.zero_grad()
-        loss = form(slice(HALF, None)).value(model.weigh(form(slice(HALF))))
-        loss.backward()
-        optimiser.step()
-        return loss.detach()
-
-    return iteration
 
 
 # -------------------------------------------------------------------------------------------- the straightforward way
@@ -115,8 +83,9 @@ def gradient(value: Tensor, x: Tensor) -> Tensor:
     return torch.autograd.grad(value.sum(), x, create_graph=True)[0]
 
 
-def straightforward(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
-    model = Straightforward(family(d))
+def straightforward(kind: str, x: Tensor, noise: Noise) -> Iteration:
+    model = Straightforward(begun(x.shape[1], POINTS, noise))
+    d = x.shape[1]
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
 
     def weights(y: Tensor, u: Tensor) -> Tensor:
@@ -144,14 +113,16 @@ def straightforward(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
         squares = (s * u).sum(1).square() if kind == "SSM" else s.square().sum(1)
         return (trace + squares / 2).mean()
 
-    def iteration() -> Tensor:
+    def step(number: int) -> Tensor:
+        halves = x.chunk(2)
+        v = [objectives.draw("rademacher", half, 1, noise.split(k), number)[0] for k, half in enumerate(halves)]
         optimiser.zero_grad()
-        loss = objective(x[HALF:], v[HALF:], weights(x[:HALF], v[:HALF]))
+        loss = objective(halves[1], v[1], weights(halves[0], v[0]))
         loss.backward()
         optimiser.step()
         return loss.detach()
 
-    return iteration
+    return step
 
 
 # ----------------------------------------------------------------------------------------------------------- the run
@@ -160,14 +131,14 @@ def straightforward(kind: str, d: int, x: Tensor, v: Tensor) -> Iteration:
 def measure(rounds: int, dimensions: tuple[int, ...]) -> dict[tuple[str, str, int], list[float]]:
     found: dict[tuple[str, str, int], list[float]] = {}
     for d in dimensions:
-        x = torch.randn(2 * HALF, d, generator=torch.Generator().manual_seed(1))
-        v = objectives.draw("rademacher", x, 1, Noise(0), 0)[0]
-        runs = {("closed form", kind): closed(kind, d, x, v) for kind in KINDS}
-        runs |= {("straightforward", k): straightforward(k, d, x, v) for k in KINDS if d <= DEAREST[k]}
+        noise = Noise(DEFAULT.seed)
+        x = noise.split("data").normal(0, 2 * HALF, (d,))
+        runs = {("closed form", k): iteration(begun(d, POINTS, noise), KINDS[k], x, noise) for k in KINDS}
+        runs |= {("straightforward", k): straightforward(k, x, noise) for k in KINDS if d <= DEAREST[k]}
         for turn in range(rounds + 1):
             losses: dict[tuple[str, str], float] = {}
             for key, run in runs.items():
-                took = seconds(lambda: losses.update({key: float(run())}))  # noqa: B023
+                took = seconds(lambda: losses.update({key: float(run(turn))}))  # noqa: B023
                 if turn:
                     found.setdefault((*key, d), []).append(took)
             for kind in KINDS if turn == 0 else ():
@@ -195,7 +166,9 @@ def main() -> None:
             ratios = [] if None in pair else [a / b for a, b in zip(*pair, strict=True)]  # type: ignore[arg-type]
             cells.append(f"{statistics.median(ratios):.1f} x" if ratios else "")
         rows.append([f"{kind}, faster by", *cells])
-    rows.append(["exact, the paper's (a GPU)", *(f"{1e3 * PAPER[d]:.0f}" if d in PAPER else "" for d in DIMENSIONS)])
+    rows.append(
+        ["exact, the paper's (a GPU)", *(f"{1e3 * PUBLISHED[d]:.0f}" if d in PUBLISHED else "" for d in DIMENSIONS)]
+    )
     flat = [
         statistics.median(
             b / a for a, b in zip(found["closed form", kind, 100], found["closed form", kind, 800], strict=True)

@@ -58,7 +58,8 @@ def log_partition(
     end cannot, but for a bound: the correction is at most the sum of |alpha|, of a family that of the alpha above zero.
     Where the bound puts the end (Maurer and Pontil's) within a factor of two of the value, the interval is guaranteed;
     that takes about 10 exp(bound) / Z draws. Else the upper end is Student's, and the guarantee "asymptotic": weights
-    too rare to be seen are not covered, and a small effective number warns of them.
+    too rare to be seen are not covered, and a small effective number warns of them. Of ends that should fail with 0.05,
+    0.16 did with 25 draws in effect, 0.12 with 75, and 0.08 with 330 (a network in two dimensions).
 
     Args:
         model: a family with its alpha set, or a network.
