@@ -45,6 +45,9 @@ def negative_entropy(score: Score, z: Tensor, condition: Tensor | None = None) -
 class ImplicitVAE(nn.Module):
     """An autoencoder with q(z | x) the law of encoder(x, eps).
 
+    The score has to keep up with q: where it lags, as too plain a network or too high a rate makes it, q(z | x) shrinks
+    to a point before its entropy pushes back.
+
     Args:
         encoder: (x (n, D), eps (n, k)) -> z (n, d), with k as its attribute `noise_size`; such as `ImplicitEncoder`.
         decoder: a network with `log_likelihood(x, z)`, log p(x | z), (n,); such as `BernoulliDecoder`.
