@@ -49,7 +49,7 @@ def test_models_are_measured_and_an_interruption_changes_nothing(tmp_path):
 
 
 def test_likelihoods_of_a_decoder_agree_with_quadrature():
-    """Codes of one number: the integral over a fine grid, and the mean of 120 weights an image, whose logarithm varies by 0.1."""
+    """Codes of one number: the integral over a fine grid, and mean weights whose logarithms vary by 0.1."""
     torch.manual_seed(0)
     decoder: Any = BernoulliDecoder(1, 784, hidden=8).requires_grad_(False)
     decoder.network[-1].weight *= 4  # so that images tell their codes within 0.1 to 0.3
