@@ -130,6 +130,19 @@ def test_a_forward_run_of_the_same_seed_may_give_the_start():
     assert distance(last(process, seed=3)) < BAND
 
 
+def test_no_step_asks_for_a_score_before_time_0():
+    """0.3 - (9 * 0.03 + 0.03) is below 0 in floats."""
+    times = []
+
+    def score(z, time):
+        times.append(float(time[0]))
+        return -z
+
+    simulate(ReverseSDE(OU, score, torch.ones(1, 1), end=0.3, steps=10, scheme="heun"), progress=False)
+    assert min(times) == 0
+    assert max(times) == 0.3
+
+
 # -------------------------------------------------------------------------------------------------------------- learned
 
 

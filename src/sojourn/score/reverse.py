@@ -97,8 +97,11 @@ class ReverseSDE(Process):
         forward = self.forward if isinstance(self.forward, SDE) else in_functions(self.forward)
         c, T = self.stochasticity, self.end
 
+        def before(s: Tensor) -> Tensor:
+            return (T - s).clamp(min=0)  # rounding must not ask for a score before the data
+
         def drift(s: Tensor, x: Tensor) -> Tensor:
-            t = T - s
+            t = before(s)
 
             def covariance(y: Tensor) -> Tensor:
                 B = _matrix(forward, forward.coefficients(t, y)[1])
@@ -109,7 +112,7 @@ class ReverseSDE(Process):
             return -forward.coefficients(t, x)[0] + (1 + c**2) / 2 * (_divergence(covariance, x) + pushed)
 
         def diffusion(s: Tensor, x: Tensor) -> Tensor:
-            return c * forward.coefficients(T - s, x)[1]
+            return c * forward.coefficients(before(s), x)[1]
 
         return SDE(
             drift,
