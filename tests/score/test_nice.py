@@ -47,6 +47,16 @@ def test_every_objective_takes_it():
         assert abs(means.mean() - exact) < 6 * means.std() / len(means) ** 0.5  # false alarms: 2e-9
 
 
+def test_a_standardised_flow_has_codes_of_mean_0_and_variance_1():
+    flow, x = made(couplings=3), 3 + torch.randn(50, 4, dtype=torch.float64).exp()
+    flow.standardise(x)
+    z = flow.code(x).detach()
+    assert torch.allclose(z.mean(0), torch.zeros(4).double(), atol=1e-12)
+    assert torch.allclose(z.std(0), torch.ones(4).double(), atol=1e-12)
+    with pytest.raises(InputError, match="a coordinate of the data does not vary"):
+        flow.standardise(torch.ones(5, 4).double())
+
+
 def test_bad_flows_are_refused():
     with pytest.raises(InputError, match="dimension=3 is not even"):
         NICE(3)

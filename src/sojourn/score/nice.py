@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,22 @@ class NICE(nn.Module):
         for k, network in reversed(list(enumerate(self.couplings))):
             halves[1 - k % 2] = halves[1 - k % 2] - network(halves[k % 2])
         return torch.stack(halves, 2).flatten(1)
+
+    @torch.no_grad()
+    def standardise(self, x: Tensor) -> None:
+        """Sets the scales and the last two shifts so that the codes of x (n, D) have mean 0 and variance 1.
+
+        Raises:
+            InputError: a coordinate does not vary.
+        """
+        self._check(x)
+        if not bool((x != x[:1]).any(0).all()):
+            raise InputError("a coordinate of the data does not vary; add noise to it, or leave it out")
+        self.log_scale.zero_()
+        for k in range(len(self.couplings))[-2:]:
+            network: Any = self.couplings[k]
+            network[-1].bias -= self.code(x).chunk(2, dim=1)[1 - k % 2].mean(0)
+        self.log_scale.copy_(-self.code(x).std(0).log())
 
     def _check(self, x: Tensor) -> None:
         if x.ndim != 2 or x.shape[1] != self.dimension:
