@@ -12,12 +12,10 @@ from sojourn.score import DeepKernelExponentialFamily
 from sojourn.score.energy import EnergyNetwork
 from sojourn.score.partition import log_likelihood, log_partition
 
-RUNS = 100
 
-
-def most_misses(error):
-    """Of RUNS intervals that each miss with probability `error`, more than this many do with 1e-6 at most."""
-    return stats.binom.isf(1e-6, RUNS, error)
+def most_misses(runs, error):
+    """Of intervals that each miss with probability `error`, more than this many do with 1e-6 at most."""
+    return stats.binom.isf(1e-6, runs, error)
 
 
 def quadrature(log_density, dimension):
@@ -49,28 +47,30 @@ def network():
 
 def test_intervals_of_the_family_are_guaranteed_and_hold(family):
     model, truth = family
-    found = [log_partition(model, draws=500, noise=Noise(k), confidence=0.9) for k in range(RUNS)]
+    found = [log_partition(model, draws=500, noise=Noise(k), confidence=0.9) for k in range(100)]
     assert {f.log_z.guarantee for f in found} == {"at this n"}
-    assert sum(truth not in f.log_z for f in found) <= most_misses(0.1)
+    assert sum(truth not in f.log_z for f in found) <= most_misses(100, 0.1)
     assert all(f.log_z.half_width < 0.2 for f in found)
     assert all(300 < f.effective < 500 for f in found)
 
 
-def test_the_bound_alone_is_an_interval_where_draws_are_few(family):
-    """With ten draws the bound is useless: the upper end is Student's, and the words say so."""
-    model, truth = family
-    found = log_partition(model, draws=10, noise=Noise(0))
-    assert found.log_z.guarantee == "asymptotic"
-    assert truth in found.log_z
+def test_where_few_draws_make_the_mean_there_is_no_upper_end(family, network):
+    """Ten draws of the family, or 25 in effect of the network: the bound is useless, and Student would guess."""
+    for (model, truth), draws in ((family, 10), (network, 500)):
+        found = log_partition(model, draws=draws, noise=Noise(0)).log_z
+        assert found.guarantee == "at this n"
+        assert found.low < min(found.value, truth)
+        assert found.high == math.inf
 
 
 def test_of_a_network_the_lower_end_holds_and_the_upper_nearly(network):
-    """Each end has 0.05; with some 25 of 500 draws in effect Student's fails with 0.16, so 0.2 is allowed."""
+    """Each end has 0.05; with some 140 draws in effect Student's failed in 0.12 of 344 runs, and 0.2 is allowed."""
     model, truth = network
-    found = [log_partition(model, draws=500, noise=Noise(k), confidence=0.9) for k in range(RUNS)]
-    assert {f.log_z.guarantee for f in found} == {"asymptotic"}
-    assert sum(f.log_z.low > truth for f in found) <= most_misses(0.05)
-    assert sum(f.log_z.high < truth for f in found) <= most_misses(0.2)
+    found = [log_partition(model, draws=4000, noise=Noise(k), confidence=0.9).log_z for k in range(40)]
+    ends = [f for f in found if f.guarantee == "asymptotic"]
+    assert len(ends) > 20
+    assert sum(f.low > truth for f in found) <= most_misses(40, 0.05)
+    assert sum(f.high < truth for f in ends) <= most_misses(len(ends), 0.2)
 
 
 def test_a_path_of_temperatures_makes_weights_equal(network):
@@ -86,7 +86,7 @@ def test_a_likelihood_is_a_mean_and_a_constant(network):
     """Of data from the base the mean of log p is E log q0 + E correction - log Z; both intervals enter."""
     model, truth = network
     x = model.base * torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    log_z = log_partition(model, draws=2000, noise=Noise(0), confidence=0.975).log_z
+    log_z = log_partition(model, draws=8000, noise=Noise(0), confidence=0.975).log_z
     found = log_likelihood(model, x, log_z)
     mean = float(model(x).mean())
     assert found.value == pytest.approx(mean - log_z.value)

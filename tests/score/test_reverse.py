@@ -11,7 +11,7 @@ from torch import nn
 from sojourn.calculus import ItoProcess, brownian, symbols
 from sojourn.calculus.reverse import reverse
 from sojourn.data import batch_indices
-from sojourn.diffusion import DDPM, ContinuousSchedule, GaussianMixture, samplers
+from sojourn.diffusion import DDPM, MLP, ContinuousSchedule, GaussianMixture, losses, samplers
 from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.noise import Noise
@@ -205,6 +205,19 @@ def test_the_same_score_drops_into_a_diffusion_model(learned):
     schedule = ContinuousSchedule.cosine(least=-4.0, greatest=8.0)  # the times that were learned
     model = DDPM(ScoreNetwork(of_noise, (1,), schedule), schedule, predicts="score", levels=None)
     check_moments(last(model.reverse(samplers.Heun(steps=30))))
+
+
+def test_a_network_of_network_time_is_both_a_score_with_a_condition_and_a_diffusion_model():
+    """In one dimension a random sign does not matter: diffusion's sliced loss is 2 sigma^2 times ours."""
+    torch.manual_seed(0)
+    schedule, network = ContinuousSchedule.cosine(), MLP((1,), 16)
+    torch.nn.init.normal_(network.last.weight)
+    model = DDPM(network, schedule, predicts="score", levels=None)
+    x_0, epsilon, times = torch.randn(20, 1), torch.randn(20, 1), torch.linspace(0.2, 0.8, 20)
+    x_t, sigma = schedule.noised(x_0, times, epsilon).float(), schedule.scales(times)[1].float()
+    given = schedule.network_time(times).float()
+    ours = objectives.sliced(network, x_t, condition=given, noise=Noise(0), reduction="none")[0]
+    assert torch.allclose(losses.Sliced()(model, x_0, times, epsilon, None), 2 * sigma**2 * ours, rtol=1e-4, atol=1e-5)
 
 
 def test_an_exact_score_makes_the_exact_denoiser():
