@@ -9,8 +9,13 @@ GaussianVAE     maximises the bound with q(z | x) normal, where its entropy is k
 Each loss is one number: the objective of the score at fixed z, and the rest at a fixed score. So one backward pass
 gives every weight its own gradient, and one optimiser serves both, as Adam treats each weight by itself.
 
-Source: Song, Garg, Shi and Ermon, Sliced score matching (2019), sections 4.2 and 5.2, who update in turns by RMSprop
-with Gaussian directions; Kingma and Welling (2013); Tolstikhin et al., Wasserstein auto-encoders (2018).
+The score has to keep up with q: while it lags, codes shrink together, as their entropy hardly pushes back. So both
+begin where they agree: an implicit encoder with z about eps, a deterministic one with white codes (`whiten`), and the
+score with that of N(0, 1).
+
+Source: Song, Garg, Shi and Ermon, Sliced score matching (2019), sections 4.2 and 5.2, whose networks begin anywhere,
+and who update in turns by RMSprop with Gaussian directions; Kingma and Welling (2013); Tolstikhin et al., Wasserstein
+auto-encoders (2018).
 """
 
 from __future__ import annotations
@@ -45,11 +50,8 @@ def negative_entropy(score: Score, z: Tensor, condition: Tensor | None = None) -
 class ImplicitVAE(nn.Module):
     """An autoencoder with q(z | x) the law of encoder(x, eps).
 
-    The score has to keep up with q: where it lags, as too plain a network or too high a rate makes it, q(z | x) shrinks
-    to a point before its entropy pushes back.
-
     Args:
-        encoder: (x (n, D), eps (n, k)) -> z (n, d), with k as its attribute `noise_size`; such as `ImplicitEncoder`.
+        encoder: (x (n, D), eps (n, d)) -> z (n, d), with d as its attribute `latent`; such as `ImplicitEncoder`.
         decoder: a network with `log_likelihood(x, z)`, log p(x | z), (n,); such as `BernoulliDecoder`.
         score: (z, x) -> like z; such as `ScoreNetwork`.
     """
@@ -62,7 +64,7 @@ class ImplicitVAE(nn.Module):
 
     def loss(self, x: Tensor, *, noise: Noise, step: int = 0) -> Tensor:
         """To minimise; a training gives its step, from which eps and directions are drawn."""
-        eps = noise.split("eps").normal(step, len(x), (self.encoder.noise_size,), x.dtype, x.device)
+        eps = noise.split("eps").normal(step, len(x), (self.encoder.latent,), x.dtype, x.device)
         z = self.encoder(x, eps)
         learn_score = sliced(self.score, z.detach(), condition=x, noise=noise.split("directions"), step=step)
         fit = -(self.decoder.log_likelihood(x, z) + log_prior(z)).mean()
@@ -73,7 +75,7 @@ class WAE(nn.Module):
     """An autoencoder whose codes together follow p(z): the penalty is KL(q(z) || p(z)), q the law of encoder(x).
 
     Args:
-        encoder: x (n, D) -> z (n, d), such as `network([D, 256, 256, d])`.
+        encoder: x (n, D) -> z (n, d), such as `network([D, 256, 256, d])`, best made white at the start by `whiten`.
         decoder: `mean(z)` is m(z), (n, D); such as `BernoulliDecoder`.
         score: z -> like z, such as `ScoreNetwork`.
         weight: of the penalty.
@@ -119,26 +121,25 @@ class GaussianVAE(nn.Module):
 
 
 class ImplicitEncoder(nn.Module):
-    """z = g(x, eps) by one network of both: no density is known.
+    """z = eps + g(x, eps) with one network g of both: no density is known.
 
     Args:
         data: D.
-        latent: d.
-        noise: numbers of eps; d by default.
+        latent: d, of z and of eps.
         hidden: width of the two layers.
     """
 
-    def __init__(self, data: int, latent: int, noise: int | None = None, hidden: int = 256) -> None:
+    def __init__(self, data: int, latent: int, hidden: int = 256) -> None:
         super().__init__()
-        self.noise_size = latent if noise is None else noise
-        self.network = network([data + self.noise_size, hidden, hidden, latent])
+        self.latent = latent
+        self.network = network([data + latent, hidden, hidden, latent])
 
     def forward(self, x: Tensor, eps: Tensor) -> Tensor:
-        return self.network(torch.cat((x, eps), 1))
+        return eps + self.network(torch.cat((x, eps), 1))
 
 
 class ScoreNetwork(nn.Module):
-    """s(z), or s(z | x), by one network of both.
+    """s(z) = g(z) - z, or s(z | x) = g(z, x) - z, with one network g.
 
     Args:
         latent: d.
@@ -151,7 +152,7 @@ class ScoreNetwork(nn.Module):
         self.network = network([latent + data, hidden, hidden, latent])
 
     def forward(self, z: Tensor, x: Tensor | None = None) -> Tensor:
-        return self.network(z if x is None else torch.cat((z, x), 1))
+        return self.network(z if x is None else torch.cat((z, x), 1)) - z
 
 
 class BernoulliDecoder(nn.Module):
@@ -196,3 +197,20 @@ def network(widths: list[int]) -> nn.Sequential:
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.Tanh()]
     return nn.Sequential(*layers[:-1])
+
+
+def whiten(encoder: nn.Sequential, x: Tensor) -> None:
+    """Changes the last layer, a linear one, in place, so that the codes of x (n, D) have mean 0 and covariance 1.
+
+    Raises:
+        InputError: no more data than numbers of a code, or codes that lie in a plane.
+    """
+    last: Any = encoder[-1]
+    with torch.no_grad():
+        z = encoder(x).double()
+        values, vectors = torch.linalg.eigh(torch.cov(z.T).reshape(z.shape[1], -1))
+        if len(z) <= z.shape[1] or not bool(values[0] > 1e-12 * values[-1]):
+            raise InputError(f"{len(z)} data do not fill the {z.shape[1]} dimensions of a code; give more of them")
+        W = (vectors / values.sqrt()).T
+        last.bias.copy_(W @ (last.bias - z.mean(0)))
+        last.weight.copy_(W @ last.weight.double())
