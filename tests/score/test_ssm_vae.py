@@ -36,7 +36,14 @@ def test_models_are_measured_and_an_interruption_changes_nothing(tmp_path):
     experiment = SsmVae(**SMALL)
     run = Run.create("ssm-vae", experiment.settings(), tmp_path / "run")
     story = "\n".join(experiment.run(run))
-    for word in ("VAE, ELBO", "VAE, SSM", "WAE, SSM", "6 test images, 3 steps", "above the truth in mean"):
+    for word in (
+        "VAE, ELBO",
+        "VAE, SSM",
+        "WAE, SSM",
+        "6 test images, 3 steps",
+        "above the truth in mean",
+        "above ELBO",
+    ):
         assert word in story
     found = results(tmp_path / "run")
     assert len({row["value"] for row in found.values()}) == 3

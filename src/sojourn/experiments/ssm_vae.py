@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
+from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import student
 from sojourn.data import batch_indices, load_mnist
 from sojourn.errors import InputError
@@ -108,19 +109,24 @@ class SsmVae(Experiment):
         load_mnist("test")
 
     def run(self, run: Run) -> list[str]:
-        found, drawn = {}, {}
+        found, beside, drawn = {}, {}, {}
         for latent in self.latents:
+            rows: dict[str, Tensor] = {}
             for name in self.models:
                 model = self._train(run, name, latent)
-                rows = self._measure(run, f"{name}-{latent}", model.decoder, latent)
-                found[name, latent] = student([-value for value in rows])
+                rows[name] = -torch.tensor(self._measure(run, f"{name}-{latent}", model.decoder, latent)).double()
+                found[name, latent] = student(rows[name])
                 z = Noise(self.seed).split("samples").normal(0, _SHOWN, (latent,))
                 drawn[f"{NAMES[name]}, {latent}"] = model.decoder.mean(z).view(-1, 1, 28, 28).numpy()
+            for name in rows:
+                if name != "elbo" and "elbo" in rows:
+                    beside[name, latent] = student(rows[name] - rows["elbo"])
         folder = run.folder("figures")
         save(samples(drawn), folder / "samples.png")
         save(likelihoods(found, PUBLISHED, NAMES), folder / "likelihoods.png")
-        run.result(nll={f"{name}-{latent}": estimate.to_dict() for (name, latent), estimate in found.items()})
-        return self._story(run, found)
+        for title, row in (("nll", found), ("above_elbo", beside)):
+            run.result(**{title: {f"{name}-{latent}": e.to_dict() for (name, latent), e in row.items()}})
+        return self._story(run, found, beside)
 
     def _train(self, run: Run, name: str, latent: int) -> Any:
         noise = Noise(self.seed).split(f"{name}-{latent}")
@@ -176,19 +182,21 @@ class SsmVae(Experiment):
         )
         return {"log_likelihood": (weights.logsumexp(0) - torch.tensor(len(weights)).log()).tolist()}
 
-    def _story(self, run: Run, found: dict[tuple[str, int], Any]) -> list[str]:
+    def _story(
+        self, run: Run, found: dict[tuple[str, int], Estimate], beside: dict[tuple[str, int], Estimate]
+    ) -> list[str]:
         table = Table(
             title=f"-log p(x) in nats: {self.evaluated} test images, {self.steps:,} steps (95%, Student over images)",
             title_justify="left",
             box=None,
             padding=(0, 3, 0, 0),
         )
-        for column in ("model", "latent", "here", "published"):
+        for column in ("model", "latent", "here", "above ELBO, image by image", "published"):
             table.add_column(column, justify="left" if column == "model" else "right")
         for (name, latent), e in found.items():
             published = PUBLISHED.get((name, latent))
-            here = f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
-            table.add_row(NAMES[name], str(latent), escape(here), "" if published is None else f"{published:.2f}")
+            cells = [NAMES[name], str(latent), _numbers(e), _numbers(beside.get((name, latent)))]
+            table.add_row(*cells, "" if published is None else f"{published:.2f}")
         return [
             *lines(table),
             "",
@@ -204,3 +212,7 @@ def binary(x: Tensor, noise: Noise, step: int) -> Tensor:
 
 def _unit(x: Tensor) -> Tensor:
     return (x.flatten(1) + 1) / 2
+
+
+def _numbers(e: Estimate | None) -> str:
+    return "" if e is None else escape(f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")

@@ -41,7 +41,7 @@ def likelihoods(
                 place - 0.1, e.value, [[e.value - e.low], [e.high - e.value]], fmt="o", color=BLUE, capsize=4, **label
             )
             if (name, size) in published:
-                label = {"label": "published"} if place == 0 else {}
+                label = {"label": "published, 100,000 steps"} if place == 0 else {}
                 axis.plot(place + 0.1, published[name, size], "s", color=ORANGE, **label)
         axis.set_xticks(range(len(here)), [names[name] for name in here])
         axis.set_xlim(-0.5, len(here) - 0.5)
