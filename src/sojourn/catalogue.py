@@ -48,6 +48,10 @@ EXPERIMENTS = {
         "sojourn.experiments.tail_bounds:TailBounds",
         "exact tails of sums and maxima beside every bound; what intervals cover",
     ),
+    "ssm": (
+        "sojourn.experiments.ssm:Ssm",
+        "score matching in two minutes: the four below, small, each beside the published numbers",
+    ),
     "ssm-uci": (
         "sojourn.experiments.ssm_uci:SsmUci",
         "five objectives of score matching on three UCI tables, beside the published figure",
@@ -55,6 +59,14 @@ EXPERIMENTS = {
     "ssm-nice": (
         "sojourn.experiments.ssm_nice:SsmNice",
         "a flow of MNIST learned by score matching, beside the published table",
+    ),
+    "ssm-speed": (
+        "sojourn.experiments.ssm_speed:SsmSpeed",
+        "seconds a step of score matching against dimension, beside the published figure",
+    ),
+    "ssm-vae": (
+        "sojourn.experiments.ssm_vae:SsmVae",
+        "autoencoders with implicit encoders, whose likelihoods stand beside the published tables",
     ),
     "ddpm": (
         "sojourn.experiments.ddpm:Ddpm",

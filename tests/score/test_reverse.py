@@ -17,7 +17,7 @@ from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.processes.ito.functions import SDE
 from sojourn.score import objectives
-from sojourn.score.reverse import ReverseSDE, ScoreNetwork, in_functions
+from sojourn.score.reverse import DiffusionScore, ReverseSDE, in_functions
 from sojourn.training import Training, train
 
 N = 2000
@@ -203,7 +203,7 @@ def test_the_same_score_drops_into_a_diffusion_model(learned):
         return alpha * learned((alpha * z).float(), time.float())
 
     schedule = ContinuousSchedule.cosine(least=-4.0, greatest=8.0)  # the times that were learned
-    model = DDPM(ScoreNetwork(of_noise, (1,), schedule), schedule, predicts="score", levels=None)
+    model = DDPM(DiffusionScore(of_noise, (1,), schedule), schedule, predicts="score", levels=None)
     check_moments(last(model.reverse(samplers.Heun(steps=30))))
 
 
@@ -226,7 +226,7 @@ def test_an_exact_score_makes_the_exact_denoiser():
     def score(z, s):
         return (LAW.mean_of_x_0(z, 1.0, s) - z) / s[:, None] ** 2
 
-    ours = DDPM(ScoreNetwork(score, (1,), schedule), schedule, predicts="score", levels=None)
+    ours = DDPM(DiffusionScore(score, (1,), schedule), schedule, predicts="score", levels=None)
     exact = DDPM(LAW.network(schedule), schedule, predicts="epsilon", levels=None)
     z, times = torch.randn(50, 1, dtype=torch.float64), torch.linspace(0.05, 0.95, 50, dtype=torch.float64)
     assert torch.allclose(ours.predict(z, times).x_0, exact.predict(z, times).x_0, atol=1e-9)

@@ -30,7 +30,7 @@ def test_objectives_are_measured_beside_the_published_ones(tmp_path):
     experiment = SsmNice(objectives=names, **SMALL)
     run = Run.create("ssm-nice", experiment.settings(), tmp_path / "run")
     story = "\n".join(experiment.run(run))
-    for word in ("-8054", "-3355", "SSM-VR", "CP", "1 epochs"):
+    for word in ("-8054", "-3355", "SSM-VR", "CP", "epochs: 1"):
         assert word in story
     found = {name: json.loads((tmp_path / "run" / f"measured-{name}.json").read_text()) for name in names}
     assert len({row["loss"]["value"] for row in found.values()}) == len(names)

@@ -148,12 +148,12 @@ class SsmNice(Experiment):
         z = Noise(self.seed).split("drawn").normal(0, _DRAWN, (784,))
         with torch.no_grad():
             images = 2 * torch.sigmoid(flow.decode(z)) - 1
-        title = f"Drawn from the flow: {PUBLISHED[objective][0]}, {self.epochs} epochs"
+        title = f"Drawn from the flow: {PUBLISHED[objective][0]}, epochs: {self.epochs}"
         save(image_grid(images.view(-1, 1, 28, 28).numpy(), title), run.folder("figures") / f"{objective}.png")
 
     def _story(self, found: dict[str, Any]) -> list[str]:
         table = Table(
-            title=f"NICE on MNIST in logits, {self.epochs} epochs (95%, Student); published after {_EPOCHS}",
+            title=f"NICE on MNIST in logits (95%, Student); epochs: {self.epochs}, and published {_EPOCHS}",
             title_justify="left",
             box=None,
             padding=(0, 3, 0, 0),

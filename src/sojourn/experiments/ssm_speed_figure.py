@@ -48,6 +48,7 @@ def curves(
     ax.tick_params(axis="x", which="minor", bottom=False)
     ax.set_xlabel("dimension of the data")
     ax.set_ylabel("seconds a step")
+    ax.set_title("Deep kernel exponential family: a step of training", fontsize=10)
     ax.grid(alpha=0.3)
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right upper", frameon=False)

@@ -4,11 +4,15 @@ objectives.sliced(score, x, projections=1, reduced_variance=True, noise=Noise(0)
 """
 
 from sojourn.score import objectives
+from sojourn.score.annealed_importance import annealed_importance, log_mean
 from sojourn.score.derivatives import DensityScore
+from sojourn.score.energy import EnergyNetwork
 from sojourn.score.fitting import fit_kernel_family
 from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
 from sojourn.score.langevin import AnnealedLangevin, Langevin
 from sojourn.score.nice import NICE
+from sojourn.score.partition import LogPartition, log_likelihood, log_partition
+from sojourn.score.reverse import DiffusionScore, ReverseSDE
 from sojourn.score.stationary import StationaryScore, current_velocity, entropy_production, stationary_score
 
 __all__ = [
@@ -16,12 +20,20 @@ __all__ = [
     "AnnealedLangevin",
     "DeepKernelExponentialFamily",
     "DensityScore",
+    "DiffusionScore",
+    "EnergyNetwork",
     "Langevin",
+    "LogPartition",
     "Quadratic",
+    "ReverseSDE",
     "StationaryScore",
+    "annealed_importance",
     "current_velocity",
     "entropy_production",
     "fit_kernel_family",
+    "log_likelihood",
+    "log_mean",
+    "log_partition",
     "objectives",
     "stationary_score",
 ]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sojourn.errors import InputError
+from sojourn.forward_mode import along as derivative
 from sojourn.forward_mode import jvp
 
 Score = Callable[..., Tensor]
@@ -71,6 +72,14 @@ def values(score: Score, x: Tensor, v: Tensor, condition: Tensor | None = None) 
 
     s, turn = _vmap(push, out_dims=(None, 0))(v)
     return check_like(s, x), turn
+
+
+def divergence(matrix: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """sum_k d_k S_ik at x (n, d) of x -> S (n, d, d), (n, d), by one derivative a coordinate."""
+    found = torch.zeros_like(x)
+    for k, e in enumerate(torch.eye(x.shape[1], dtype=x.dtype, device=x.device)):
+        found = found + derivative(matrix, x, e.expand_as(x).contiguous())[:, :, k]
+    return found
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:

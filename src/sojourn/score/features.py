@@ -99,11 +99,11 @@ class Features(nn.Module):
             bend = s * (1 - s) * slope
             kick = bend.abs().clamp_min(1e-30).sqrt() * sign
             slope, u, v = s * slope, s * u + kick, s * v + bend.sign() * kick
-        at_x = [
-            _joined(hidden) @ self.w1.flatten(0, 1) + _joined(end) @ self.skip.flatten(0, 1)
-            for hidden, end in ((u, ends[0]), (v, ends[1]))
-        ]
-        return (at_x[0] * at_x[1]).sum(2)
+        flat = torch.cat([self.w1.flatten(0, 1), self.skip.flatten(0, 1)])  # to x, of which the product is asked
+        u, v = (torch.cat([_joined(hidden), _joined(end)], 2) for hidden, end in zip((u, v), ends, strict=True))
+        if flat.shape[1] > flat.shape[0]:
+            return ((u @ (flat @ flat.T)) * v).sum(2)
+        return ((u @ flat) * (v @ flat)).sum(2)
 
     def jacobian(self, inner: Tensor) -> Tensor:
         """d phi / dx, (R, n, f, D)."""

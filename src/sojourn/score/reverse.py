@@ -23,12 +23,11 @@ from torch import Tensor, nn
 
 from sojourn.calculus import ItoProcess
 from sojourn.errors import InputError
-from sojourn.forward_mode import along
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
 from sojourn.processes.ito.functions import SDE, Function
 from sojourn.processes.ito.printing import torch_function
-from sojourn.score.derivatives import check_like
+from sojourn.score.derivatives import check_like, divergence
 
 if TYPE_CHECKING:
     from sojourn.diffusion.marginals import Marginals
@@ -109,7 +108,7 @@ class ReverseSDE(Process):
 
             found = check_like(self.score(x, t.expand(len(x))), x)
             pushed = (covariance(x) @ found.unsqueeze(2)).squeeze(2)
-            return -forward.coefficients(t, x)[0] + (1 + c**2) / 2 * (_divergence(covariance, x) + pushed)
+            return -forward.coefficients(t, x)[0] + (1 + c**2) / 2 * (divergence(covariance, x) + pushed)
 
         def diffusion(s: Tensor, x: Tensor) -> Tensor:
             return c * forward.coefficients(before(s), x)[1]
@@ -139,7 +138,7 @@ class ReverseSDE(Process):
             return self.sde.step(state, t, noise.split("reverse"))
 
 
-class ScoreNetwork(nn.Module):
+class DiffusionScore(nn.Module):
     """A score of data with noise as a network for `DDPM(network, schedule, predicts="score", levels=None)`.
 
     grad log q(x_t) = score(x_t / alpha, sigma / alpha) / alpha. A network that learned (x_t, network time) itself needs
@@ -196,11 +195,3 @@ def _matrix(sde: SDE, B: Tensor) -> Tensor:
     if sde.noise == "general":
         return B
     return B.unsqueeze(2) if sde.noise == "scalar" else torch.diag_embed(B)
-
-
-def _divergence(covariance: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """sum_k d_k S_ik, (n, d), by one derivative a coordinate."""
-    found = torch.zeros_like(x)
-    for k, e in enumerate(torch.eye(x.shape[1], dtype=x.dtype, device=x.device)):
-        found = found + along(covariance, x, e.expand_as(x).contiguous())[:, :, k]
-    return found

@@ -22,8 +22,7 @@ from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import student
 from sojourn.data.paths import path_states
 from sojourn.errors import InputError
-from sojourn.forward_mode import along
-from sojourn.score.derivatives import check_like
+from sojourn.score.derivatives import check_like, divergence
 from sojourn.score.fitting import fit_kernel_family
 from sojourn.score.kernel_family import DeepKernelExponentialFamily
 from sojourn.trajectory import Trajectory
@@ -104,7 +103,7 @@ def current_velocity(
     """
     s = check_like(score(x), x)
     pushed = (_covariance(diffusion, x) @ s.unsqueeze(2)).squeeze(2)
-    return drift(x) - (_divergence(diffusion, x) + pushed) / 2
+    return drift(x) - (divergence(lambda y: _covariance(diffusion, y), x) + pushed) / 2
 
 
 def entropy_production(
@@ -145,10 +144,3 @@ def _factor(diffusion: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def _covariance(diffusion: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     B = _factor(diffusion, x)
     return B @ B.mT
-
-
-def _divergence(diffusion: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    found = torch.zeros_like(x)
-    for k, e in enumerate(torch.eye(x.shape[1], dtype=x.dtype, device=x.device)):
-        found = found + along(lambda y: _covariance(diffusion, y), x, e.expand_as(x).contiguous())[:, :, k]
-    return found
