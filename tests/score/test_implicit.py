@@ -93,8 +93,9 @@ def test_every_network_gets_its_own_gradient():
     model = ImplicitVAE(ImplicitEncoder(6, 2, hidden=8), BernoulliDecoder(2, 6, hidden=8), ScoreNetwork(2, 6, hidden=8))
     model.loss(x, noise=Noise(3), step=5).backward()
     z = model.encoder(x, Noise(3).split("eps").normal(5, 40, (2,)))
-    score = sliced(model.score, z.detach(), condition=x, noise=Noise(3).split("directions"), step=5)
-    rest = -(model.decoder.log_likelihood(x, z) + log_prior(z) - (model.score(z, x).detach() * z).sum(1)).mean()
+    u = z - model.encoder(x, torch.zeros(40, 2)).detach()
+    score = sliced(model.score, u.detach(), condition=x, noise=Noise(3).split("directions"), step=5)
+    rest = -(model.decoder.log_likelihood(x, z) + log_prior(z) - (model.score(u, x).detach() * z).sum(1)).mean()
     for part, alone in ((model.score, score), (model.encoder, rest), (model.decoder, rest)):
         weights: Any = list(part.parameters())
         for weight, gradient in zip(weights, torch.autograd.grad(alone, weights, retain_graph=True), strict=True):

@@ -11,7 +11,8 @@ gives every weight its own gradient, and one optimiser serves both, as Adam trea
 
 The score has to keep up with q: while it lags, codes shrink together, as their entropy hardly pushes back. So both
 begin where they agree: an implicit encoder with z about eps, a deterministic one with white codes (`whiten`), and the
-score with that of N(0, 1).
+score with that of N(0, 1). And the score of q(z | x) is learned at u = z - g(x, 0), which is the same function, moved:
+else the network of the score would have to know g(x, 0) to much less than the width of q(z | x).
 
 Source: Song, Garg, Shi and Ermon, Sliced score matching (2019), sections 4.2 and 5.2, whose networks begin anywhere,
 and who update in turns by RMSprop with Gaussian directions; Kingma and Welling (2013); Tolstikhin et al., Wasserstein
@@ -53,7 +54,7 @@ class ImplicitVAE(nn.Module):
     Args:
         encoder: (x (n, D), eps (n, d)) -> z (n, d), with d as its attribute `latent`; such as `ImplicitEncoder`.
         decoder: a network with `log_likelihood(x, z)`, log p(x | z), (n,); such as `BernoulliDecoder`.
-        score: (z, x) -> like z; such as `ScoreNetwork`.
+        score: (u, x) -> like u, the score of u = z - encoder(x, 0); such as `ScoreNetwork`.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, score: nn.Module) -> None:
@@ -66,9 +67,12 @@ class ImplicitVAE(nn.Module):
         """To minimise; a training gives its step, from which eps and directions are drawn."""
         eps = noise.split("eps").normal(step, len(x), (self.encoder.latent,), x.dtype, x.device)
         z = self.encoder(x, eps)
-        learn_score = sliced(self.score, z.detach(), condition=x, noise=noise.split("directions"), step=step)
+        with torch.no_grad():
+            centre = self.encoder(x, torch.zeros_like(eps))
+        u = z - centre
+        learn_score = sliced(self.score, u.detach(), condition=x, noise=noise.split("directions"), step=step)
         fit = -(self.decoder.log_likelihood(x, z) + log_prior(z)).mean()
-        return fit + negative_entropy(self.score, z, x) + learn_score
+        return fit + negative_entropy(self.score, u, x) + learn_score
 
 
 class WAE(nn.Module):
