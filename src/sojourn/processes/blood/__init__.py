@@ -1,0 +1,1 @@
+"""Robots in blood: units, rheology and flow in a vessel."""
