@@ -68,7 +68,7 @@ def pries_in_vivo_2005(diameter: Value, hematocrit: Value) -> Value:
 
         mu = mu_vitro(D_ph) (D / D_eff)^4
         D_ph = D - 2 (W_as + 0.6 W_peak),   D_eff = D - 2 (W_as + W_peak (1 + 1.18 H))
-        W_as = 2.6 (D - 2.4) / (D + 100 - 2 2.4)
+        W_as = 2.6 (D - 2.4) / (D + 100 - 4.8)
         W_peak = 1.1 (D - 2.4) / (10.5 - 2.4) to D = 10.5, then 1.1 e^(-0.03 (D - 10.5));   both 0 up to D = 2.4
 
     Continuous, with corners at 2.4 and 10.5 um; mu_vitro is `pries_in_vitro_1992`. Fitted to networks of the rat's
@@ -159,7 +159,7 @@ def cell_share(flow_share: Value, separation: Separation[Value]) -> Value:
     """The share of the red cells that daughter alpha gets with the share F_flow of the blood; beta gets the rest.
 
     Exchanging the daughters (A -> -A, F_flow -> 1 - F_flow) gives one minus it. Nothing up to X0, everything from
-    1 - X0; where X0 is 1/2 or more, as in a feeding vessel of 1 um, the larger flow has all cells.
+    1 - X0. Where X0 is 1/2 or more, which only vessels below 2 um reach, the larger flow has all cells.
 
     Args:
         flow_share: F_flow, in [0, 1].
