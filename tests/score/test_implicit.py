@@ -172,6 +172,10 @@ def test_encoder_and_score_begin_in_step():
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match="3 data do not fill the 3 dimensions of a code"):
         whiten(network([5, 16, 3]), torch.rand(3, 5))
+    with pytest.raises(InputError, match="1 data do not fill"):
+        whiten(network([5, 16, 3]), torch.rand(1, 5))
+    with pytest.raises(InputError, match="the codes hold NaN or infinity"):
+        whiten(network([5, 16, 3]), torch.full((9, 5), torch.nan))
     with pytest.raises(InputError, match=r"widths=\[784, 0, 0, 8\]: every layer has"):
         network([784, 0, 0, 8])
     with pytest.raises(InputError, match="weight=0 is not above zero"):

@@ -55,6 +55,10 @@ def test_a_standardised_flow_has_codes_of_mean_0_and_variance_1():
     assert torch.allclose(z.std(0), torch.ones(4).double(), atol=1e-12)
     with pytest.raises(InputError, match="a coordinate of the data does not vary"):
         flow.standardise(torch.ones(5, 4).double())
+    with pytest.raises(InputError, match="the data hold NaN or infinity"):
+        flow.standardise(x / 0)
+    with pytest.raises(InputError, match="one coupling shifts half of the coordinates"):
+        made(couplings=1).standardise(x)
 
 
 def test_bad_flows_are_refused():

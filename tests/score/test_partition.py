@@ -8,7 +8,7 @@ from scipy import stats
 
 from sojourn.errors import InputError
 from sojourn.noise import Noise
-from sojourn.score import DeepKernelExponentialFamily
+from sojourn.score import NICE, DeepKernelExponentialFamily
 from sojourn.score.energy import EnergyNetwork
 from sojourn.score.partition import log_likelihood, log_partition
 
@@ -99,3 +99,16 @@ def test_a_likelihood_is_a_mean_and_a_constant(network):
 def test_one_draw_is_refused(network):
     with pytest.raises(InputError, match="draws=1 are too few"):
         log_partition(network[0], draws=1, noise=Noise(0))
+
+
+def test_what_cannot_be_normalised_is_refused():
+    network = EnergyNetwork(2)
+    with pytest.raises(InputError, match="NICE is neither a DeepKernelExponentialFamily nor an EnergyNetwork"):
+        log_partition(NICE(2, 4), noise=Noise(0))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="draws=2 are too few; give 3 or more"):
+        log_partition(network, noise=Noise(0), draws=2, temperatures=10)
+    found = log_partition(network, noise=Noise(0), draws=10, confidence=0.4)
+    with pytest.raises(InputError, match="log_z is a LogPartition; give an Estimate"):
+        log_likelihood(network, torch.zeros(3, 2), found)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"log_z has confidence 0\.4"):
+        log_likelihood(network, torch.zeros(3, 2), found.log_z)

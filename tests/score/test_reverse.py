@@ -140,7 +140,7 @@ def test_no_step_asks_for_a_score_before_time_0():
 
     simulate(ReverseSDE(OU, score, torch.ones(1, 1), end=0.3, steps=10, scheme="heun"), progress=False)
     assert min(times) == 0
-    assert max(times) == 0.3
+    assert max(times) == pytest.approx(0.3)
 
 
 # -------------------------------------------------------------------------------------------------------------- learned
@@ -240,6 +240,11 @@ def test_bad_reverses_are_refused():
         ReverseSDE(OU, exact_score, start, end=0.0)
     with pytest.raises(InputError, match="steps=0 is below 1"):
         ReverseSDE(OU, exact_score, start, steps=0)
+    with pytest.raises(InputError, match=r"steps=2\.5 is not a whole number"):
+        ReverseSDE(OU, exact_score, start, steps=2.5)  # type: ignore[arg-type]
+    doubled = ReverseSDE(OU, lambda z, t: -z.double(), start)
+    with pytest.raises(InputError, match=r"the score is torch\.float64 for states of torch\.float32"):
+        simulate(doubled, progress=False)
     with pytest.raises(InputError, match=r"stochasticity=-1\.0 is not a number of 0 or more"):
         ReverseSDE(OU, exact_score, start, stochasticity=-1.0)
     with pytest.raises(InputError, match=r"start has shape \(3, 2\); needed are draws \(m, 1\)"):

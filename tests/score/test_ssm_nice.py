@@ -55,7 +55,9 @@ def test_wrong_settings_are_refused():
         SsmNice(objectives=("exact",))
     with pytest.raises(InputError, match="epochs=0 is below 1"):
         SsmNice(epochs=0)
-    with pytest.raises(InputError, match="rate=0 is not above zero"):
+    with pytest.raises(InputError, match="rate=0 is not a finite number above zero"):
         SsmNice(rate=0)
+    with pytest.raises(InputError, match="sigma=inf is not a finite number above zero"):
+        SsmNice(sigma=float("inf"))
     with pytest.raises(InputError, match="evaluated=20000 is above the 10,000 test images"):
         SsmNice(evaluated=20_000)

@@ -49,8 +49,8 @@ class SsmNice(Experiment):
     The paper trains for 100 epochs on a GPU; the default is a tenth of that, at ten times the rate, which falls as a
     cosine, and from a start that gives the codes of images mean 0 and variance 1. It resumes exactly.
 
-    Half the mass of a black pixel is an atom, at the logit of 0.001. So neither the loss nor the likelihood of these
-    data has a bound, and both tell how far a training went.
+    Three quarters of a black pixel's mass are an atom, at the logit of 0.001. So neither the loss nor the likelihood of
+    these data has a bound, and both tell how far a training went.
 
     Args:
         objectives: sliced_reduced (SSM-VR), sliced (SSM), denoising (DSM), curvature_propagation, likelihood.
@@ -83,8 +83,9 @@ class SsmNice(Experiment):
         for name, least in (("epochs", 1), ("batch", 1), ("hidden", 1), ("evaluated", 2), ("projections", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}={getattr(self, name)} is below {least}")
-        if not self.rate > 0:
-            raise InputError(f"rate={self.rate} is not above zero")
+        for name in ("rate", "sigma"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name}={getattr(self, name)} is not a finite number above zero")
         if self.evaluated > 10_000:
             raise InputError(f"evaluated={self.evaluated} is above the 10,000 test images")
         Noise(self.seed)

@@ -212,9 +212,17 @@ def whiten(encoder: nn.Sequential, x: Tensor) -> None:
     last: Any = encoder[-1]
     with torch.no_grad():
         z = encoder(x).double()
-        values, vectors = torch.linalg.eigh(torch.cov(z.T).reshape(z.shape[1], -1))
-        if len(z) <= z.shape[1] or not bool(values[0] > 1e-12 * values[-1]):
-            raise InputError(f"{len(z)} data do not fill the {z.shape[1]} dimensions of a code; give more of them")
+        if not bool(z.isfinite().all()):
+            raise InputError("the codes hold NaN or infinity; mend the data")
+        full = len(z) > z.shape[1]
+        if full:
+            values, vectors = torch.linalg.eigh(torch.cov(z.T).reshape(z.shape[1], -1))
+            full = bool(values[0] > 1e-12 * values[-1])
+        if not full:
+            raise InputError(
+                f"{len(z)} data do not fill the {z.shape[1]} dimensions of a code; give more of them, or a wider layer "
+                "before the last"
+            )
         W = (vectors / values.sqrt()).T
         last.bias.copy_(W @ (last.bias - z.mean(0)))
         last.weight.copy_(W @ last.weight.double())

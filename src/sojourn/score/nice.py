@@ -66,9 +66,14 @@ class NICE(nn.Module):
         """Sets the scales and the last two shifts so that the codes of x (n, D) have mean 0 and variance 1.
 
         Raises:
-            InputError: a coordinate does not vary.
+            InputError: one coupling, which shifts one half alone; data that are not finite, or a coordinate that does
+                not vary.
         """
         self._check(x)
+        if len(self.couplings) < 2:
+            raise InputError("one coupling shifts half of the coordinates; make the flow of two or more")
+        if not bool(x.isfinite().all()):
+            raise InputError("the data hold NaN or infinity; drop those rows")
         if not bool((x != x[:1]).any(0).all()):
             raise InputError("a coordinate of the data does not vary; add noise to it, or leave it out")
         self.log_scale.zero_()

@@ -72,8 +72,11 @@ def log_partition(
     Raises:
         InputError: fewer than two draws; as in `annealed_importance`.
     """
-    if draws < 2:
-        raise InputError(f"draws={draws} are too few; give 2 or more")
+    if not isinstance(model, (DeepKernelExponentialFamily, EnergyNetwork)):
+        raise InputError(f"{type(model).__name__} is neither a DeepKernelExponentialFamily nor an EnergyNetwork")
+    least = 2 if temperatures == 1 else 3  # one tunes the others' steps
+    if draws < least:
+        raise InputError(f"draws={draws} are too few; give {least} or more")
     logs = _weights(model, draws, temperatures, noise)
     found = log_mean(logs, confidence=confidence)
     effective = float(torch.exp(2 * torch.logsumexp(logs, 0) - torch.logsumexp(2 * logs, 0)))
@@ -97,6 +100,10 @@ def log_likelihood(model: DeepKernelExponentialFamily | EnergyNetwork, x: Tensor
 
     Both intervals have the confidence of log_z; each may fail, so the result has twice the error: with 0.975, 0.95.
     """
+    if not isinstance(log_z, Estimate):
+        raise InputError(f"log_z is a {type(log_z).__name__}; give an Estimate, such as log_partition(...).log_z")
+    if not log_z.confidence > 0.5:
+        raise InputError(f"log_z has confidence {log_z.confidence}; two such intervals promise nothing, give above 0.5")
     with torch.no_grad():
         terms = torch.cat([model.correction(part) + model.log_base(part) for part in x.split(_CHUNK)])
     data = student(terms.double(), confidence=log_z.confidence)

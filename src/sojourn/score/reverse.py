@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from sojourn.bounds.checks import count
 from sojourn.calculus import ItoProcess
 from sojourn.errors import InputError
 from sojourn.noise import Noise
@@ -65,7 +66,7 @@ class ReverseSDE(Process):
     steps: int = 500
     stochasticity: float = 1.0
     scheme: str = "euler"
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["float64", "float32"] = "float32"
 
     time_unit = "1"
 
@@ -74,8 +75,7 @@ class ReverseSDE(Process):
             raise InputError(f"forward={self.forward!r} is neither an ItoProcess nor an SDE")
         if not 0 < self.end < float("inf"):
             raise InputError(f"end={self.end} is not a positive number")
-        if self.steps < 1:
-            raise InputError(f"steps={self.steps} is below 1")
+        count("steps", self.steps)
         if not 0 <= self.stochasticity < float("inf"):
             raise InputError(f"stochasticity={self.stochasticity} is not a number of 0 or more")
         d = self.sde.first.shape[-1]
@@ -107,6 +107,8 @@ class ReverseSDE(Process):
                 return B @ B.mT
 
             found = check_like(self.score(x, t.expand(len(x))), x)
+            if found.dtype != x.dtype:
+                raise InputError(f"the score is {found.dtype} for states of {x.dtype}; set dtype to that of the score")
             pushed = (covariance(x) @ found.unsqueeze(2)).squeeze(2)
             return -forward.coefficients(t, x)[0] + (1 + c**2) / 2 * (divergence(covariance, x) + pushed)
 
