@@ -148,7 +148,7 @@ def test_scouts_bring_the_steps_to_the_wanted_acceptance():
 
 def test_the_lower_end_holds_for_few_and_wild_weights():
     """Eight log-normal weights of mean 1: it fails with probability 0.05 at most in each of 400 trials, so more than 50
-    failures have probability 5e-8."""
+    failures have probability 1.3e-9."""
     logs = 3 * draws(6, 400, 8) - 4.5
     assert sum(log_mean(row, confidence=0.9).low > 0 for row in logs) <= 50
 
@@ -160,6 +160,33 @@ def test_the_lower_end_is_near_where_weights_agree():
     assert found.high == pytest.approx(-80)
     assert -80 - (math.log(40) + math.log(9)) / 100 == pytest.approx(found.low, abs=1e-3)
     assert math.isfinite(log_mean(torch.tensor([-math.inf, -5.0, -6.0])).low)
+
+
+def test_the_lower_end_is_where_the_capital_is_enough():
+    """By its definition, at the end and a little above it: of few weights, of 100,000, and with a weight of zero."""
+    for logs in (2 * draws(9, 5) - 1, draws(10, 100_000), torch.tensor([-math.inf, 3.0]).double()):
+        low, n = log_mean(logs, confidence=0.9).low, len(logs)
+        shares = 0.5 ** torch.arange(math.ceil(math.log2(n)) + 2).double()
+
+        def capital(z, shares=shares, logs=logs):
+            return float(
+                torch.stack([torch.log1p(share * torch.expm1(logs - z)).sum() for share in shares]).logsumexp(0)
+            )
+
+        need = math.log(len(shares) / 0.05)
+        assert capital(low) >= need > capital(low + 1e-8)
+
+
+def test_scouts_that_start_where_the_target_is_zero_do_not_hold_the_others_back():
+    """Half of the base lies outside z > 0, so Z = 1 / 2; confidence 1 - 1e-6. All scouts start outside: steps stay."""
+
+    def log_target(z):
+        return torch.where((z > 0).all(-1), log_normal(z), -math.inf + 0 * z.sum(-1))
+
+    start = draws(11, 400, 1)
+    start[:20] = -start[:20].abs()  # scouts, whose weights are not used
+    weights = annealed_importance(log_target, start, log_normal, temperatures=20, noise=Noise(11))
+    check_covers(log_mean(weights, confidence=1 - 1e-6), math.log(0.5))
 
 
 def test_the_schedule_is_a_sigmoid():
@@ -187,9 +214,15 @@ def test_bad_input_is_refused():
         sample(start=start[:1, 0])
     with pytest.raises(InputError, match=r"the log density of the target has shape \(4, 3, 2\) for points"):
         sample(lambda z: z)
-    with pytest.raises(InputError, match="a log density is NaN at the start"):
+    with pytest.raises(InputError, match="the log density of the target is NaN or inf at a point of the start"):
         sample(lambda z: log_normal(z) * math.nan)
-    with pytest.raises(InputError, match=r"log weights have shape \(3, 2\)"):
+    with pytest.raises(InputError, match=r"of the target is torch\.float32 for points of torch\.float64"):
+        sample(lambda z: log_normal(z).float())
+    with pytest.raises(InputError, match="the log density of the target has no gradient; moves need its gradient"):
+        sample(lambda z: log_normal(z).detach())
+    with pytest.raises(InputError, match="the log density of the base is not finite at a point of the start"):
+        annealed_importance(log_normal, start, lambda z: log_normal(z) - math.inf, noise=Noise(0))
+    with pytest.raises(InputError, match=r"log weights have shape \(3, 2\); .* such as weights\[:, 0\]"):
         log_mean(torch.zeros(3, 2))
     with pytest.raises(InputError, match="the largest log weight is -inf"):
         log_mean(torch.full((3,), -math.inf))

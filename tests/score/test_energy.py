@@ -71,7 +71,7 @@ def test_curvature_can_be_propagated_through_it():
 def test_bad_networks_are_refused():
     with pytest.raises(InputError, match="hidden=0 is below 1"):
         EnergyNetwork(2, 0)
-    with pytest.raises(InputError, match=r"base=-1\.0 is not above zero"):
+    with pytest.raises(InputError, match=r"base=-1\.0 is not a finite number above zero"):
         EnergyNetwork(2, base=-1.0)
     with pytest.raises(InputError, match=r"x has shape \(5, 3\); this network takes \(n, 2\)"):
         EnergyNetwork(2)(torch.zeros(5, 3))

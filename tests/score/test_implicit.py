@@ -16,11 +16,11 @@ from sojourn.score.implicit import (
     ImplicitEncoder,
     ImplicitVAE,
     ScoreNetwork,
-    log_prior,
     negative_entropy,
     network,
     whiten,
 )
+from sojourn.score.normal import log_normal
 from sojourn.score.objectives import sliced
 from sojourn.training.loop import Training, train
 
@@ -95,7 +95,7 @@ def test_every_network_gets_its_own_gradient():
     z = model.encoder(x, Noise(3).split("eps").normal(5, 40, (2,)))
     u = z - model.encoder(x, torch.zeros(40, 2)).detach()
     score = sliced(model.score, u.detach(), condition=x, noise=Noise(3).split("directions"), step=5)
-    rest = -(model.decoder.log_likelihood(x, z) + log_prior(z) - (model.score(u, x).detach() * z).sum(1)).mean()
+    rest = -(model.decoder.log_likelihood(x, z) + log_normal(z) - (model.score(u, x).detach() * z).sum(1)).mean()
     for part, alone in ((model.score, score), (model.encoder, rest), (model.decoder, rest)):
         weights: Any = list(part.parameters())
         for weight, gradient in zip(weights, torch.autograd.grad(alone, weights, retain_graph=True), strict=True):
@@ -134,7 +134,7 @@ def test_the_bound_of_a_gaussian_encoder():
 
     class Decoder(nn.Module):
         def log_likelihood(self, x, z):
-            return log_prior(x - z)
+            return log_normal(x - z)
 
     found = float(GaussianVAE(Posterior(), Decoder()).loss(x, noise=Noise(7)))
     exact = 1.5**2 / 4 + math.log(4 * math.pi) / 2
@@ -176,8 +176,16 @@ def test_bad_input_is_refused():
         whiten(network([5, 16, 3]), torch.rand(1, 5))
     with pytest.raises(InputError, match="the codes hold NaN or infinity"):
         whiten(network([5, 16, 3]), torch.full((9, 5), torch.nan))
-    with pytest.raises(InputError, match=r"widths=\[784, 0, 0, 8\]: every layer has"):
+    with pytest.raises(InputError, match=r"widths=\[784, 0, 0, 8\]: give two or more"):
         network([784, 0, 0, 8])
+    with pytest.raises(InputError, match=r"widths=\[5\]: give two or more, from input to output, each at least 1"):
+        network([5])
+    with pytest.raises(InputError, match="data=-1 is below 0"):
+        ScoreNetwork(2, -1)
+    with pytest.raises(InputError, match=r"the encoder gives \(4, 3\); needed are means and log deviations"):
+        GaussianVAE(network([5, 3]), BernoulliDecoder(1, 5)).loss(torch.zeros(4, 5), noise=Noise(0))
+    with pytest.raises(InputError, match=r"x has shape \(4, 5\); this decoder gives 1 numbers a datum"):
+        WAE(network([5, 2]), BernoulliDecoder(2, 1), ScoreNetwork(2)).loss(torch.rand(4, 5), noise=Noise(0))
     with pytest.raises(InputError, match="weight=0 is not above zero"):
         WAE(nn.Linear(2, 1), BernoulliDecoder(1, 2), ScoreNetwork(1), weight=0)
     with pytest.raises(InputError, match=r"x has shape \(3, 4\); this decoder gives 5 numbers a datum"):

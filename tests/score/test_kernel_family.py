@@ -96,5 +96,5 @@ def test_bad_families_are_refused():
         fit_kernel_family(x, x / 0, progress=False)
     with pytest.raises(InputError, match=r"points has shape \(3,\)"):
         DeepKernelExponentialFamily(torch.zeros(3))
-    with pytest.raises(InputError, match="base=0 is not above zero"):
+    with pytest.raises(InputError, match="base=0 is not a finite number above zero"):
         DeepKernelExponentialFamily(torch.zeros(3, 2), base=0)

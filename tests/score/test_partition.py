@@ -55,8 +55,8 @@ def test_intervals_of_the_family_are_guaranteed_and_hold(family):
 
 
 def test_where_few_draws_make_the_mean_there_is_no_upper_end(family, network):
-    """Ten draws of the family, or 25 in effect of the network: the bound is useless, and Student would guess."""
-    for (model, truth), draws in ((family, 10), (network, 500)):
+    """Ten draws of the family, or 270 in effect of the network: the bound is useless, and Student would guess."""
+    for (model, truth), draws in ((family, 10), (network, 8000)):
         found = log_partition(model, draws=draws, noise=Noise(0)).log_z
         assert found.guarantee == "at this n"
         assert found.low < min(found.value, truth)
@@ -64,29 +64,28 @@ def test_where_few_draws_make_the_mean_there_is_no_upper_end(family, network):
 
 
 def test_of_a_network_the_lower_end_holds_and_the_upper_nearly(network):
-    """Each end has 0.05; with some 140 draws in effect Student's failed in 0.12 of 344 runs, and 0.2 is allowed."""
+    """Each end has 0.05; with some 1000 draws in effect Student's failed in 0.062 of 500 runs, and 0.08 is allowed."""
     model, truth = network
-    found = [log_partition(model, draws=4000, noise=Noise(k), confidence=0.9).log_z for k in range(40)]
-    ends = [f for f in found if f.guarantee == "asymptotic"]
-    assert len(ends) > 20
+    found = [log_partition(model, draws=32_000, noise=Noise(k), confidence=0.9).log_z for k in range(40)]
+    assert {f.guarantee for f in found} == {"asymptotic"}
     assert sum(f.low > truth for f in found) <= most_misses(40, 0.05)
-    assert sum(f.high < truth for f in ends) <= most_misses(len(ends), 0.2)
+    assert sum(f.high < truth for f in found) <= most_misses(40, 0.08)
 
 
 def test_a_path_of_temperatures_makes_weights_equal(network):
     model, truth = network
     plain = log_partition(model, draws=400, noise=Noise(0))
-    annealed = log_partition(model, draws=400, temperatures=40, noise=Noise(0))
-    assert annealed.log_z.observations == 375  # a sixteenth scouts
-    assert annealed.effective > 0.5 * 375 > 3 * plain.effective
-    assert abs(annealed.log_z.value - truth) < 0.3  # six deviations of the mean of these weights
+    annealed = log_partition(model, draws=1200, temperatures=40, noise=Noise(0), confidence=1 - 1e-6)
+    assert annealed.log_z.observations == 1125  # a sixteenth scouts
+    assert annealed.effective > 0.5 * 1125 > 9 * plain.effective
+    assert truth in annealed.log_z  # Student's, which fails with 1e-6
 
 
 def test_a_likelihood_is_a_mean_and_a_constant(network):
     """Of data from the base the mean of log p is E log q0 + E correction - log Z; both intervals enter."""
     model, truth = network
     x = model.base * torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    log_z = log_partition(model, draws=8000, noise=Noise(0), confidence=0.975).log_z
+    log_z = log_partition(model, draws=40_000, noise=Noise(0), confidence=0.975).log_z
     found = log_likelihood(model, x, log_z)
     mean = float(model(x).mean())
     assert found.value == pytest.approx(mean - log_z.value)
@@ -101,8 +100,8 @@ def test_one_draw_is_refused(network):
         log_partition(network[0], draws=1, noise=Noise(0))
 
 
-def test_what_cannot_be_normalised_is_refused():
-    network = EnergyNetwork(2)
+def test_what_cannot_be_normalised_is_refused(family):
+    network, model = EnergyNetwork(2), family[0]
     with pytest.raises(InputError, match="NICE is neither a DeepKernelExponentialFamily nor an EnergyNetwork"):
         log_partition(NICE(2, 4), noise=Noise(0))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="draws=2 are too few; give 3 or more"):
@@ -110,5 +109,7 @@ def test_what_cannot_be_normalised_is_refused():
     found = log_partition(network, noise=Noise(0), draws=10, confidence=0.4)
     with pytest.raises(InputError, match="log_z is a LogPartition; give an Estimate"):
         log_likelihood(network, torch.zeros(3, 2), found)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"x has shape \(3, 5\); this model takes \(n, 1\)"):
+        log_likelihood(model, torch.zeros(3, 5, dtype=torch.float64), log_partition(model, noise=Noise(0)).log_z)
     with pytest.raises(InputError, match=r"log_z has confidence 0\.4"):
         log_likelihood(network, torch.zeros(3, 2), found.log_z)

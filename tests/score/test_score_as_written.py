@@ -22,8 +22,8 @@ def test_the_lines_as_written():
 
 
 def test_the_page_as_written():
-    page = (Path(__file__).parents[2] / "docs" / "score_matching.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "score-matching.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.S)
     assert blocks
     for block in blocks:
-        exec(compile(block, "docs/score_matching.md", "exec"), {})
+        exec(compile(block, "docs/score-matching.md", "exec"), {})

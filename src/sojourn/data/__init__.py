@@ -11,7 +11,7 @@ from sojourn.data.digits import load_digits
 from sojourn.data.folder import load_folder
 from sojourn.data.gray_scott import gray_scott_states, to_concentrations
 from sojourn.data.idx import load_fashion_mnist, load_mnist
-from sojourn.data.images import Images, check_images, from_levels, to_levels
+from sojourn.data.images import Images, check_images, from_levels, to_levels, unit_rows
 from sojourn.data.paths import path_states
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "shapes",
     "to_concentrations",
     "to_levels",
+    "unit_rows",
 ]

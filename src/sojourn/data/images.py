@@ -42,6 +42,11 @@ def to_levels(x: torch.Tensor, levels: int) -> torch.Tensor:
     return ((x.double().clamp(-1, 1) + 1) * (levels - 1) / 2).round().long()
 
 
+def unit_rows(x: torch.Tensor) -> torch.Tensor:
+    """Images with values in [-1, 1] as rows (n, d) with values in [0, 1]."""
+    return (x.flatten(1) + 1) / 2
+
+
 def check_images(x: torch.Tensor, levels: int | None = None) -> None:
     """Checks that all values are finite, in [-1, 1], and with `levels` among the grey levels.
 

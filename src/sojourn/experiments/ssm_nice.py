@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from sojourn.bounds.intervals import student
-from sojourn.data import batch_indices, load_mnist
+from sojourn.data import batch_indices, load_mnist, unit_rows
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
 from sojourn.experiments.ddpm_figures import image_grid
@@ -103,7 +103,7 @@ class SsmNice(Experiment):
 
     def _train(self, run: Run, objective: str) -> NICE:
         torch.manual_seed(Noise(self.seed).split("flow").stream)
-        flow, images = NICE(784, self.hidden), _unit(load_mnist("train").x[:_TRAINED])
+        flow, images = NICE(784, self.hidden), unit_rows(load_mnist("train").x[:_TRAINED])
         noise = Noise(self.seed).split(objective)
         flow.standardise(logits(images[:_STARTED], noise.split("start"), 0))
 
@@ -130,7 +130,7 @@ class SsmNice(Experiment):
         """The loss by many directions an image, and the log-likelihood in logits, with intervals over images."""
         flow.requires_grad_(False)
         noise = Noise(self.seed).split("test")
-        x = logits(_unit(load_mnist("test").x), noise.split("levels"), 0)
+        x = logits(unit_rows(load_mnist("test").x), noise.split("levels"), 0)
         losses, likelihoods = [], []
         for k, part in enumerate(x.split(_CHUNK)):
             likelihoods.append(flow(part))
@@ -171,10 +171,6 @@ def logits(x: Tensor, noise: Noise, step: int) -> Tensor:
     """log(y / (1 - y)) of images (n, 784) in [0, 1], y = x + U(-1/512, 1/512) within [0.001, 0.999]."""
     jitter = (noise.uniform(step, len(x), tuple(x.shape[1:])) - 0.5) / 256
     return torch.logit((x + jitter).clamp(1e-3, 1 - 1e-3))
-
-
-def _unit(x: Tensor) -> Tensor:
-    return (x.flatten(1) + 1) / 2
 
 
 def _numbers(estimate: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, get_args
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import student
-from sojourn.data import batch_indices, load_mnist
+from sojourn.data import batch_indices, load_mnist, unit_rows
 from sojourn.errors import InputError
 from sojourn.experiments.base import Experiment
 from sojourn.experiments.figures import save
@@ -30,10 +31,10 @@ from sojourn.score.implicit import (
     ImplicitEncoder,
     ImplicitVAE,
     ScoreNetwork,
-    log_prior,
     network,
     whiten,
 )
+from sojourn.score.normal import log_normal
 from sojourn.training.loop import Training, train
 
 Model = Literal["elbo", "ssm", "wae"]
@@ -134,7 +135,7 @@ class SsmVae(Experiment):
     def _train(self, run: Run, name: str, latent: int) -> Any:
         noise = Noise(self.seed).split(f"{name}-{latent}")
         torch.manual_seed(noise.split("start").stream)
-        model, images = self._model(name, latent), _unit(load_mnist("train").x[:_TRAINED])
+        model, images = self._model(name, latent), unit_rows(load_mnist("train").x[:_TRAINED])
         pixels, draws = noise.split("pixels"), noise.split("draws")
         if name == "wae":
             whiten(model.encoder, binary(images[:_WHITENED], noise.split("white"), 0))
@@ -144,7 +145,7 @@ class SsmVae(Experiment):
             return model.loss(binary(images[rows], pixels, step), noise=draws, step=step)
 
         settings = Training(self.steps, 1e-3, schedule="constant")
-        also = {"batch": self.batch, "hidden": self.hidden, "data_seed": self.seed}
+        also = {"batch": self.batch, "hidden": self.hidden, "data_seed": self.seed, "score": "of z - g(x, 0)"}
         train(model, loss, settings, run=run, stage=f"{name}-{latent}", also=also)
         return model.requires_grad_(False)
 
@@ -161,7 +162,7 @@ class SsmVae(Experiment):
         """log of the mean weight of every image, some images at a time."""
         noise = Noise(self.seed).split("test")
         rows = batch_indices(10_000, self.evaluated, step=0, seed=noise.split("rows").stream)
-        x = binary(_unit(load_mnist("test").x[rows]), noise.split("pixels"), 0)
+        x = binary(unit_rows(load_mnist("test").x[rows]), noise.split("pixels"), 0)
         run.folder("likelihoods")
         parts = x.split(max(1, _CHAINS // self.chains))
         bar, values = ProgressBar(f"likelihood {name}", 0, len(x), unit="images"), []
@@ -177,13 +178,13 @@ class SsmVae(Experiment):
     def _weigh(self, decoder: BernoulliDecoder, x: Tensor, latent: int, noise: Noise) -> dict[str, Any]:
         start = noise.split("prior").normal(0, len(x), (self.chains, latent)).transpose(0, 1)
         weights = annealed_importance(
-            lambda z: log_prior(z) + decoder.log_likelihood(x, z),
+            lambda z: log_normal(z) + decoder.log_likelihood(x, z),
             start,
-            log_prior,
+            log_normal,
             temperatures=self.temperatures,
             noise=noise.split("chains"),
         )
-        return {"log_likelihood": (weights.logsumexp(0) - torch.tensor(len(weights)).log()).tolist()}
+        return {"log_likelihood": (weights.logsumexp(0) - math.log(len(weights))).tolist()}
 
     def _story(
         self, run: Run, found: dict[tuple[str, int], Estimate], beside: dict[tuple[str, int], Estimate]
@@ -216,10 +217,6 @@ def _with_limit(e: Estimate, limit: str) -> Estimate:
 def binary(x: Tensor, noise: Noise, step: int) -> Tensor:
     """Pixels 0 and 1 with the grey levels x (n, d) in [0, 1] as probabilities."""
     return (noise.uniform(step, len(x), tuple(x.shape[1:])) < x).to(x.dtype)
-
-
-def _unit(x: Tensor) -> Tensor:
-    return (x.flatten(1) + 1) / 2
 
 
 def _numbers(e: Estimate | None) -> str:

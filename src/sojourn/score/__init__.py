@@ -8,6 +8,7 @@ from sojourn.score.annealed_importance import annealed_importance, log_mean
 from sojourn.score.derivatives import DensityScore
 from sojourn.score.energy import EnergyNetwork
 from sojourn.score.fitting import fit_kernel_family
+from sojourn.score.implicit import WAE, BernoulliDecoder, GaussianVAE, ImplicitEncoder, ImplicitVAE, ScoreNetwork
 from sojourn.score.kernel_family import DeepKernelExponentialFamily, Quadratic
 from sojourn.score.langevin import AnnealedLangevin, Langevin
 from sojourn.score.nice import NICE
@@ -17,15 +18,21 @@ from sojourn.score.stationary import StationaryScore, current_velocity, entropy_
 
 __all__ = [
     "NICE",
+    "WAE",
     "AnnealedLangevin",
+    "BernoulliDecoder",
     "DeepKernelExponentialFamily",
     "DensityScore",
     "DiffusionScore",
     "EnergyNetwork",
+    "GaussianVAE",
+    "ImplicitEncoder",
+    "ImplicitVAE",
     "Langevin",
     "LogPartition",
     "Quadratic",
     "ReverseSDE",
+    "ScoreNetwork",
     "StationaryScore",
     "annealed_importance",
     "current_velocity",

@@ -5,7 +5,8 @@ w = prod_t f_t(z_{t-1}) / f_{t-1}(z_{t-1}),   z_0 of the base, z_t by a move tha
 
 A move is Hamiltonian: leapfrog steps from a normal momentum, accepted or refused by Metropolis' rule. Steps that
 learned from a chain's own past would spoil E w = Z, so a few chains scout: their acceptance sets the steps of the
-others, and their weights are not used. Given the scouts, the others are independent of each other.
+others, and their weights are not used (pilot chains, in other words). Given the scouts, the others are independent of
+each other.
 
 Source: Neal, Annealed importance sampling (2001); Wu, Burda, Salakhutdinov and Grosse, On the quantitative analysis of
 decoder-based generative models (2017), for the Hamiltonian moves, the schedule and the acceptance of 0.65.
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 from scipy.special import logsumexp, stdtrit
 from torch import Tensor
 
@@ -65,14 +67,17 @@ def annealed_importance(
         step_size: at first; it goes to where 0.65 of the scouts' moves are accepted.
 
     Raises:
-        InputError: fewer than two chains; a log density that is not a number at the start or has a wrong shape.
+        InputError: fewer than two chains; a log density of the base that is not finite at the start, or of the target
+            that is NaN or inf; one of another shape or type than the points ask for, or without a gradient.
     """
     _check(start, temperatures, leapfrog, step_size)
     scouts = max(1, len(start) // _SCOUTS)
     path = _Path(log_base, log_target)
     place = path.at(start)
-    if bool(place.base.isnan().any() or place.target.isnan().any()):
-        raise InputError("a log density is NaN at the start; mend it")
+    if not bool(place.base.isfinite().all()):
+        raise InputError("the log density of the base is not finite at a point of the start; give draws of the base")
+    if bool(place.target.isnan().any() or place.target.isposinf().any()):
+        raise InputError("the log density of the target is NaN or inf at a point of the start; mend it")
     log_step = torch.full(start.shape[1:-1], math.log(step_size), dtype=torch.float64, device=start.device)
     log_weights = torch.zeros(start.shape[:-1], dtype=torch.float64, device=start.device)
     sources = noise.split("momentum"), noise.split("chance")
@@ -81,8 +86,10 @@ def annealed_importance(
         if t + 1 < temperatures:  # a move after the last weight changes nothing
             momentum, chance, jitter = _draws(start, sources, t)
             step = (log_step.exp() * (1 + _JITTER * (2 * jitter - 1))).to(start.dtype).unsqueeze(-1)
+            alive = place.value(b)[:scouts].isfinite()  # where the target is zero no step is too large
             place, accepted = _moved(path, place, b, momentum, chance, step, leapfrog)
-            log_step += max(_GAIN, (t + 1) ** -0.5) * (accepted[:scouts].mean(0) - _ACCEPTED)
+            excess = torch.where(alive, accepted[:scouts] - _ACCEPTED, 0.0).sum(0) / alive.sum(0).clamp(min=1)
+            log_step += max(_GAIN, (t + 1) ** -0.5) * excess
     return log_weights[scouts:]
 
 
@@ -115,7 +122,9 @@ def log_mean(log_weights: Tensor, *, confidence: float = 0.95) -> Estimate:
     logs = log_weights.detach().cpu().double().numpy()
     n = logs.size
     if logs.ndim != 1 or n < 2:
-        raise InputError(f"log weights have shape {logs.shape}; give those of one ensemble, (n,), with n >= 2")
+        raise InputError(
+            f"log weights have shape {logs.shape}; give those of one ensemble, (n,) with n >= 2, such as weights[:, 0]"
+        )
     if np.isnan(logs).any() or not np.isfinite(logs.max()):
         raise InputError(f"the largest log weight is {logs.max()}; an estimate needs a finite one, and no NaN")
     w = np.exp(logs - logs.max())
@@ -134,21 +143,24 @@ def log_mean(log_weights: Tensor, *, confidence: float = 0.95) -> Estimate:
 
 
 def _refuted(logs: np.ndarray, error: float) -> float:
-    """The largest log Z, within 1e-9 below it, at which the bettor's capital is 1 / error."""
-    n = logs.size
-    shares = 0.5 ** np.arange(math.ceil(math.log2(n)) + 2)[:, None]
-    with np.errstate(divide="ignore"):
-        kept, staked = np.log1p(-shares), np.log(shares)
-
-    def capital(z: float) -> Any:
-        return logsumexp(np.logaddexp(kept, staked + logs - z).sum(1))
-
+    """The largest log Z, to 1e-9 and from below, at which the bettor's capital is 1 / error."""
+    shares = 0.5 ** np.arange(math.ceil(math.log2(logs.size)) + 2)
     need = math.log(len(shares) / error)
-    # at the first of these the share 1/2 wins enough from the largest weight alone
-    low, high = float(logs.max()) - need - n * math.log(2), float(logs.max())
-    while high - low > 1e-9 * max(1.0, abs(high)):
-        middle = (low + high) / 2
-        low, high = (middle, high) if capital(middle) >= need else (low, middle)
+
+    def short(z: float) -> float:
+        """How much the log of the capital lacks; it grows with z."""
+        y = np.minimum(logs - z, 700.0)  # a smaller weight wins less
+        gain = np.exp(y) - 1
+        won = [y.sum(), *(np.log1p(share * gain).sum() for share in shares[1:])]
+        return need - float(logsumexp(won))
+
+    high, reach = float(logsumexp(logs)) - math.log(logs.size), 1e-3  # at the mean no bettor wins, by Jensen
+    while short(high - reach) > 0:
+        reach *= 2
+    root: Any = brentq(short, high - reach, high, xtol=1e-10)
+    low = float(root)
+    while short(low) > 0:
+        low -= 1e-9 * max(1.0, abs(low))
     return low
 
 
@@ -193,6 +205,9 @@ class _Path:
                         f"the log density of the {name} has shape {tuple(found.shape)} for points of shape "
                         f"{tuple(z.shape)}; give {tuple(z.shape[:-1])}"
                     )
+                if found.dtype != z.dtype or not found.requires_grad:
+                    wrong = f"is {found.dtype} for points of {z.dtype}" if found.requires_grad else "has no gradient"
+                    raise InputError(f"the log density of the {name} {wrong}; moves need its gradient, in one type")
             (base_slope,), (target_slope,) = (torch.autograd.grad(y.sum(), z) for y in (base, target))
         return _Place(z.detach(), base.detach(), target.detach(), base_slope, target_slope)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sojourn.errors import InputError
+from sojourn.score.normal import log_normal
 
 
 class EnergyNetwork(nn.Module):
@@ -32,8 +33,8 @@ class EnergyNetwork(nn.Module):
         for name, value in (("dimension", dimension), ("hidden", hidden), ("depth", depth)):
             if value < 1:
                 raise InputError(f"{name}={value} is below 1")
-        if not base > 0:
-            raise InputError(f"base={base} is not above zero")
+        if not 0 < base < math.inf:
+            raise InputError(f"base={base} is not a finite number above zero")
         self.dimension, self.base = dimension, base
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise([dimension, *[hidden] * depth]))
         self.alpha = nn.Parameter(torch.zeros(hidden))
@@ -51,5 +52,4 @@ class EnergyNetwork(nn.Module):
 
     def log_base(self, x: Tensor) -> Tensor:
         """log q0(x), (n,)."""
-        scale = math.log(self.base) + math.log(2 * math.pi) / 2
-        return -x.square().sum(1) / (2 * self.base**2) - self.dimension * scale
+        return log_normal(x, self.base)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sojourn.errors import InputError
+
 
 class Jet(NamedTuple):
     """phi at x + a v: its value (R, n, f), and the first two derivatives in a at 0, (R, k, n, f) for k directions."""
@@ -51,13 +53,13 @@ class Features(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """phi(x), (R, n, f), of x (n, D)."""
-        h = F.softplus(_first(x, self.w1) + self.b1)
+        h = F.softplus(self._entered(x))
         h = F.softplus(h @ self.w2.mT + self.b2)
         return h @ self.w3.mT + self.b3 + _first(x, self.skip)
 
     def along(self, x: Tensor, v: Tensor) -> Jet:
         """The jet at x (n, D) along v (k, n, D)."""
-        a = _first(x, self.w1) + self.b1
+        a = self._entered(x)
         s, slope = torch.sigmoid(a), _first(v, self.w1)
         first = s.unsqueeze(1) * slope
         second = _bend(s).unsqueeze(1) * slope.square()
@@ -70,7 +72,7 @@ class Features(nn.Module):
 
     def curvature(self, x: Tensor) -> Curvature:
         """The Laplacian over all D coordinates at a cost that does not grow with D beyond the first product."""
-        a = _first(x, self.w1) + self.b1
+        a = self._entered(x)
         s = torch.sigmoid(a)
         gram = self.w1 @ self.w1.mT  # of the gradients of W1 x
         inner = self.w2.unsqueeze(1) * s.unsqueeze(2)  # d(W2 h) / d(W1 x)
@@ -90,7 +92,7 @@ class Features(nn.Module):
             u, v: (R, n, M, f) with E u v^T their Hessians in phi.
             signs: random, (2, R, n, 1, h).
         """
-        a1 = _first(x, self.w1) + self.b1
+        a1 = self._entered(x)
         a2 = F.softplus(a1) @ self.w2.mT + self.b2
         ends = u, v
         for a, weight, sign in ((a2, self.w3, signs[1]), (a1, self.w2, signs[0])):
@@ -128,6 +130,12 @@ class Features(nn.Module):
         half = torch.einsum("rnfh,rqhg->nrfqg", inner, across).reshape(n, kernels * f, kernels * f)
         both = torch.einsum("rnfh,rqhg,qnkg->nrfqk", inner, within, inner).reshape(n, kernels * f, kernels * f)
         return both + half + half.mT + skip @ skip.T
+
+    def _entered(self, x: Tensor) -> Tensor:
+        """W1 x + b1, (R, n, h)."""
+        if x.ndim != 2 or x.shape[1] != self.w1.shape[2]:
+            raise InputError(f"x has shape {tuple(x.shape)}; this model takes (n, {self.w1.shape[2]})")
+        return _first(x, self.w1) + self.b1
 
 
 def _layer(kernels: int, outputs: int, inputs: int) -> tuple[nn.Parameter, nn.Parameter]:

@@ -1,13 +1,15 @@
 """Autoencoders whose encoder has no known density, trained through the score of that density.
 
 z = g(x, eps), eps ~ N(0, 1):   grad H(q) = -E s(z | x)^T grad z,   s(z | x) = grad_z log q(z | x), learned by SSM-VR
+at u = z - g(x, 0), which has the same score, moved
 
 ImplicitVAE     maximises E [log p(x | z) + log p(z)] + H(q(z | x)), the evidence lower bound
 WAE             minimises E |x - m(z)|^2 + weight KL(q(z) || p(z)),  z = g(x), q the law of all z together
 GaussianVAE     maximises the bound with q(z | x) normal, where its entropy is known
 
 Each loss is one number: the objective of the score at fixed z, and the rest at a fixed score. So one backward pass
-gives every weight its own gradient, and one optimiser serves both, as Adam treats each weight by itself.
+gives every weight its own gradient, and one optimiser serves both where it treats each weight by itself, as Adam does
+while gradients are not clipped by their joint norm.
 
 The score has to keep up with q: while it lags, codes shrink together, as their entropy hardly pushes back. So both
 begin where they agree: an implicit encoder with z about eps, a deterministic one with white codes (`whiten`), and the
@@ -21,7 +23,6 @@ auto-encoders (2018).
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,7 @@ from torch.nn import functional as F
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.score.derivatives import Score, call, check_like
+from sojourn.score.normal import log_normal
 from sojourn.score.objectives import sliced
 
 
@@ -71,7 +73,7 @@ class ImplicitVAE(nn.Module):
             centre = self.encoder(x, torch.zeros_like(eps))
         u = z - centre
         learn_score = sliced(self.score, u.detach(), condition=x, noise=noise.split("directions"), step=step)
-        fit = -(self.decoder.log_likelihood(x, z) + log_prior(z)).mean()
+        fit = -(self.decoder.log_likelihood(x, z) + log_normal(z)).mean()
         return fit + negative_entropy(self.score, u, x) + learn_score
 
 
@@ -98,8 +100,11 @@ class WAE(nn.Module):
         """To minimise; a training gives its step, from which directions are drawn."""
         z = self.encoder(x)
         learn_score = sliced(self.score, z.detach(), noise=noise.split("directions"), step=step)
-        error = (x - self.decoder.mean(z)).square().sum(1).mean()
-        return error + self.weight * (negative_entropy(self.score, z) - log_prior(z).mean()) + learn_score
+        mean = self.decoder.mean(z)
+        if mean.shape != x.shape:
+            raise InputError(f"x has shape {tuple(x.shape)}; this decoder gives {mean.shape[-1]} numbers a datum")
+        error = (x - mean).square().sum(1).mean()
+        return error + self.weight * (negative_entropy(self.score, z) - log_normal(z).mean()) + learn_score
 
 
 class GaussianVAE(nn.Module):
@@ -117,7 +122,10 @@ class GaussianVAE(nn.Module):
 
     def loss(self, x: Tensor, *, noise: Noise, step: int = 0) -> Tensor:
         """Minus the mean evidence lower bound, in nats."""
-        mean, log_deviation = self.encoder(x).chunk(2, dim=1)
+        found = self.encoder(x)
+        if found.ndim != 2 or found.shape[1] % 2:
+            raise InputError(f"the encoder gives {tuple(found.shape)}; needed are means and log deviations, (n, 2 d)")
+        mean, log_deviation = found.chunk(2, dim=1)
         eps = noise.split("eps").normal(step, len(x), tuple(mean.shape[1:]), x.dtype, x.device)
         z = mean + log_deviation.exp() * eps
         divergence = ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1)
@@ -143,7 +151,7 @@ class ImplicitEncoder(nn.Module):
 
 
 class ScoreNetwork(nn.Module):
-    """s(z) = g(z) - z, or s(z | x) = g(z, x) - z, with one network g.
+    """s(u) = g(u) - u, or s(u | x) = g(u, x) - u, with one network g.
 
     Args:
         latent: d.
@@ -153,10 +161,12 @@ class ScoreNetwork(nn.Module):
 
     def __init__(self, latent: int, data: int = 0, hidden: int = 256) -> None:
         super().__init__()
+        if data < 0:
+            raise InputError(f"data={data} is below 0; give the numbers of the condition, 0 where there is none")
         self.network = network([latent + data, hidden, hidden, latent])
 
-    def forward(self, z: Tensor, x: Tensor | None = None) -> Tensor:
-        return self.network(z if x is None else torch.cat((z, x), 1)) - z
+    def forward(self, u: Tensor, x: Tensor | None = None) -> Tensor:
+        return self.network(u if x is None else torch.cat((u, x), 1)) - u
 
 
 class BernoulliDecoder(nn.Module):
@@ -188,15 +198,10 @@ class BernoulliDecoder(nn.Module):
         return (x * logits - F.softplus(logits)).sum(-1)
 
 
-def log_prior(z: Tensor) -> Tensor:
-    """log N(z; 0, 1), (...), of z (..., d)."""
-    return -(z.square().sum(-1) + z.shape[-1] * math.log(2 * math.pi)) / 2
-
-
 def network(widths: list[int]) -> nn.Sequential:
     """Dense layers with tanh between them."""
-    if min(widths) < 1:
-        raise InputError(f"widths={widths}: every layer has at least one number")
+    if len(widths) < 2 or min(widths) < 1:
+        raise InputError(f"widths={widths}: give two or more, from input to output, each at least 1")
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.Tanh()]

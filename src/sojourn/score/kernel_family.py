@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sojourn.errors import InputError
 from sojourn.score.features import Curvature, Features, Jet
+from sojourn.score.normal import log_normal
 
 
 class Quadratic(NamedTuple):
@@ -93,8 +94,8 @@ class DeepKernelExponentialFamily(nn.Module):
         if points.ndim != 2 or not len(points):
             raise InputError(f"points has shape {tuple(points.shape)}; give inducing points as (M, D)")
         for name, value in (("base", base), ("ridge", ridge)):
-            if not value > 0:
-                raise InputError(f"{name}={value} is not above zero")
+            if not 0 < value < math.inf:
+                raise InputError(f"{name}={value} is not a finite number above zero")
         self.points = nn.Parameter(points.detach().clone())
         self.features = Features(points.shape[1], kernels, hidden, outputs)
         self.log_width = nn.Parameter(torch.linspace(0.0, 1.0, kernels) * math.log(10) / 2)
@@ -116,8 +117,7 @@ class DeepKernelExponentialFamily(nn.Module):
 
     def log_base(self, x: Tensor) -> Tensor:
         """log q0(x), (n,)."""
-        scale = math.log(self.base) + math.log(2 * math.pi) / 2
-        return -x.square().sum(1) / (2 * self.base**2) - x.shape[1] * scale
+        return log_normal(x, self.base)
 
     def forward(self, x: Tensor) -> Tensor:
         """grad log p(x), (n, D)."""

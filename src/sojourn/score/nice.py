@@ -9,7 +9,6 @@ law as in Song, Garg, Shi and Ermon (2019), section 6.1.2.
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sojourn.errors import InputError
+from sojourn.score.normal import log_normal
 
 
 class NICE(nn.Module):
@@ -41,8 +41,7 @@ class NICE(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(dimension))
 
     def forward(self, x: Tensor) -> Tensor:
-        z = self.code(x)
-        return -(z.square().sum(1) + self.dimension * math.log(2 * math.pi)) / 2 + self.log_scale.sum()
+        return log_normal(self.code(x)) + self.log_scale.sum()
 
     def code(self, x: Tensor) -> Tensor:
         """z of x."""

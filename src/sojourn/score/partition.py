@@ -25,7 +25,7 @@ from sojourn.score.kernel_family import DeepKernelExponentialFamily
 
 _CHUNK = 10_000  # draws at a time
 _USEFUL = math.log(2)  # how far above the value a guaranteed end may lie
-_FEWEST = 100  # draws in effect for an end by Student
+_FEWEST = 500  # draws in effect for an end by Student
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def log_partition(
     end cannot, but for a bound: the correction is at most the sum of |alpha|, of a family that of the alpha above zero.
     Where the bound puts the end (Maurer and Pontil's) within a factor of two of the value, both ends are guaranteed;
     that takes about 10 exp(bound) / Z draws. Else the upper end is Student's, and the guarantee "asymptotic": weights
-    too rare to be seen are not covered. Of such ends that should fail with 0.05, 0.12 did with 140 draws in effect and
-    0.09 with 330. With fewer than 100 in effect a few weights make the mean, and there is no upper end: take more draws
-    or temperatures.
+    too rare to be seen are not covered. Of such ends that should fail with 0.05, 0.09 did with 270 draws in effect and
+    0.06 with 520 or 1030 (500 runs each). With fewer than 500 in effect (the effective sample size) few weights make
+    the mean, and there is no upper end: take more draws or temperatures.
 
     Args:
         model: a family with its alpha set, or a network.

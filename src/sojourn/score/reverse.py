@@ -78,9 +78,10 @@ class ReverseSDE(Process):
         count("steps", self.steps)
         if not 0 <= self.stochasticity < float("inf"):
             raise InputError(f"stochasticity={self.stochasticity} is not a number of 0 or more")
-        d = self.sde.first.shape[-1]
-        if isinstance(self.start, Tensor) and (self.start.shape[1:] != (d,) or not len(self.start)):
-            raise InputError(f"start has shape {tuple(self.start.shape)}; needed are draws (m, {d})")
+        if isinstance(self.start, Tensor):
+            self._check_draws(self.start)
+        elif not callable(self.start):
+            raise InputError(f"start is a {type(self.start).__name__}; give a tensor of draws, or a function of draws")
 
     @property
     def dt(self) -> float:
@@ -133,7 +134,13 @@ class ReverseSDE(Process):
             x = self.start[(torch.arange(ensemble) + noise.first_member) % len(self.start)]
         else:
             x = self.start(ensemble, noise.split("start"))
+            self._check_draws(x, ensemble)
         return {"x": x.to(getattr(torch, self.dtype))}
+
+    def _check_draws(self, x: Tensor, ensemble: int | None = None) -> None:
+        shape, d = tuple(x.shape), self.sde.first.shape[-1]
+        if shape[1:] != (d,) or not len(x) or (ensemble is not None and len(x) != ensemble):
+            raise InputError(f"start has shape {shape}; needed are draws ({ensemble or 'm'}, {d})")
 
     def step(self, state: State, t: int, noise: Noise) -> State:
         with torch.no_grad():
@@ -156,6 +163,10 @@ class DiffusionScore(nn.Module):
 
     def __init__(self, score: Callable[[Tensor, Tensor], Tensor], shape: Sequence[int], schedule: Marginals) -> None:
         super().__init__()
+        if not hasattr(schedule, "scales"):
+            raise InputError(
+                f"schedule is a {type(schedule).__name__}; give that of the DDPM, such as Schedule.cosine()"
+            )
         self.score, self.shape, self.schedule = score, tuple(shape), schedule
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
