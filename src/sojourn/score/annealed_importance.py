@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import brentq
-from scipy.special import logsumexp, stdtrit
+from scipy.special import stdtrit
 from torch import Tensor
 
 from sojourn.bounds.estimate import Estimate
@@ -55,7 +55,8 @@ def annealed_importance(
 
     The first chains scout, one in 16 and at least one. Chains along axis 0 with the same place on the other axes form
     an ensemble with scouts and steps of its own, so data may be split: of data first, first + 1, ... alone
-    with `noise.members(first)` the weights are the same, as far as log_target rounds the same. Memory is that of one
+    (counted through all axes between) with `noise.members(first)` the weights are the same, as far as log_target rounds
+    the same. Memory is that of one
     evaluation of log_target with its gradient; split the data where that is too much.
 
     Args:
@@ -152,9 +153,9 @@ def _refuted(logs: np.ndarray, error: float) -> float:
         y = np.minimum(logs - z, 700.0)  # a smaller weight wins less
         gain = np.exp(y) - 1
         won = [y.sum(), *(np.log1p(share * gain).sum() for share in shares[1:])]
-        return need - float(logsumexp(won))
+        return need - float(np.logaddexp.reduce(won))
 
-    high, reach = float(logsumexp(logs)) - math.log(logs.size), 1e-3  # at the mean no bettor wins, by Jensen
+    high, reach = float(np.logaddexp.reduce(logs)) - math.log(logs.size), 1e-3  # at the mean no bettor wins, by Jensen
     while short(high - reach) > 0:
         reach *= 2
     root: Any = brentq(short, high - reach, high, xtol=1e-10)

@@ -111,7 +111,7 @@ class GaussianVAE(nn.Module):
     """An autoencoder with q(z | x) = N(mean, exp(2 log_deviation)), both from the encoder.
 
     Args:
-        encoder: x (n, D) -> (n, 2 d), the means and then the log deviations.
+        encoder: x (n, D) -> (n, 2 d), the means and then the logs of the standard deviations.
         decoder: as in `ImplicitVAE`.
     """
 
