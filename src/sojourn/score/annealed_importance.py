@@ -56,8 +56,7 @@ def annealed_importance(
     The first chains scout, one in 16 and at least one. Chains along axis 0 with the same place on the other axes form
     an ensemble with scouts and steps of its own, so data may be split: of data first, first + 1, ... alone
     (counted through all axes between) with `noise.members(first)` the weights are the same, as far as log_target rounds
-    the same. Memory is that of one
-    evaluation of log_target with its gradient; split the data where that is too much.
+    the same. Memory is that of one evaluation of log_target with its gradient; split the data where that is too much.
 
     Args:
         log_target: unnormalised; data that it depends on belong to the axes between the first and the last.
