@@ -88,5 +88,5 @@ def test_wrong_settings_are_refused():
         SsmVae(temperatures=0)
     with pytest.raises(InputError, match="evaluated=20000 is above the 10,000 test images"):
         SsmVae(evaluated=20_000)
-    with pytest.raises(InputError, match=r"latents=\(8,\): a WAE's codes have at most hidden=4 numbers"):
-        SsmVae(latents=(8,), hidden=4)
+    with pytest.raises(InputError, match="batch=8 has no covariance of 8 numbers; make it larger"):
+        SsmVae(latents=(8,), batch=8)

@@ -1,7 +1,6 @@
 """Autoencoders whose encoder has no known density, trained through the score of that density.
 
 z = g(x, eps), eps ~ N(0, 1):   grad H(q) = -E s(z | x)^T grad z,   s(z | x) = grad_z log q(z | x), learned by SSM-VR
-at u = z - g(x, 0), which has the same score, moved
 
 ImplicitVAE     maximises E [log p(x | z) + log p(z)] + H(q(z | x)), the evidence lower bound
 WAE             minimises E |x - m(z)|^2 + weight KL(q(z) || p(z)),  z = g(x), q the law of all z together
@@ -11,10 +10,10 @@ Each loss is one number: the objective of the score at fixed z, and the rest at 
 gives every weight its own gradient, and one optimiser serves both where it treats each weight by itself, as Adam does
 while gradients are not clipped by their joint norm.
 
-The score has to keep up with q: while it lags, codes shrink together, as their entropy hardly pushes back. So both
-begin where they agree: an implicit encoder with z about eps, a deterministic one with white codes (`whiten`), and the
-score with that of N(0, 1). And the score of q(z | x) is learned at u = z - g(x, 0), which is the same function, moved:
-else the network of the score would have to know g(x, 0) to much less than the width of q(z | x).
+The score has to keep up with q: while it lags, codes shrink together, as their entropy hardly pushes back. So the
+network sees white codes, v = W u with E v v^T = 1 in each batch, where u is z less the mean of q or, of q(z | x), less
+g(x, 0); s(z) = W^T s(v). With s(v) = -v, where `ScoreNetwork` begins, the entropy is that of a normal law, and what
+remains to be learned does not change with the size of codes, or of what one x gives.
 
 Source: Song, Garg, Shi and Ermon, Sliced score matching (2019), sections 4.2 and 5.2, whose networks begin anywhere,
 and who update in turns by RMSprop with Gaussian directions; Kingma and Welling (2013); Tolstikhin et al., Wasserstein
@@ -56,7 +55,7 @@ class ImplicitVAE(nn.Module):
     Args:
         encoder: (x (n, D), eps (n, d)) -> z (n, d), with d as its attribute `latent`; such as `ImplicitEncoder`.
         decoder: a network with `log_likelihood(x, z)`, log p(x | z), (n,); such as `BernoulliDecoder`.
-        score: (u, x) -> like u, the score of u = z - encoder(x, 0); such as `ScoreNetwork`.
+        score: (v, x) -> like v, that of white codes v; such as `ScoreNetwork`.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, score: nn.Module) -> None:
@@ -71,19 +70,17 @@ class ImplicitVAE(nn.Module):
         z = self.encoder(x, eps)
         with torch.no_grad():
             centre = self.encoder(x, torch.zeros_like(eps))
-        u = z - centre
-        learn_score = sliced(self.score, u.detach(), condition=x, noise=noise.split("directions"), step=step)
-        fit = -(self.decoder.log_likelihood(x, z) + log_normal(z)).mean()
-        return fit + negative_entropy(self.score, u, x) + learn_score
+        learn_score, entropy = _entropy(self.score, z - centre, x, noise.split("directions"), step)
+        return -(self.decoder.log_likelihood(x, z) + log_normal(z)).mean() + entropy + learn_score
 
 
 class WAE(nn.Module):
     """An autoencoder whose codes together follow p(z): the penalty is KL(q(z) || p(z)), q the law of encoder(x).
 
     Args:
-        encoder: x (n, D) -> z (n, d), such as `network([D, 256, 256, d])`, best made white at the start by `whiten`.
+        encoder: x (n, D) -> z (n, d), such as `network([D, 256, 256, d])`.
         decoder: `mean(z)` is m(z), (n, D); such as `BernoulliDecoder`.
-        score: z -> like z, such as `ScoreNetwork`.
+        score: v -> like v, that of white codes v; such as `ScoreNetwork`.
         weight: of the penalty.
     """
 
@@ -99,12 +96,12 @@ class WAE(nn.Module):
     def loss(self, x: Tensor, *, noise: Noise, step: int = 0) -> Tensor:
         """To minimise; a training gives its step, from which directions are drawn."""
         z = self.encoder(x)
-        learn_score = sliced(self.score, z.detach(), noise=noise.split("directions"), step=step)
+        learn_score, entropy = _entropy(self.score, z - z.detach().mean(0), None, noise.split("directions"), step)
         mean = self.decoder.mean(z)
         if mean.shape != x.shape:
             raise InputError(f"x has shape {tuple(x.shape)}; this decoder gives {mean.shape[-1]} numbers a datum")
         error = (x - mean).square().sum(1).mean()
-        return error + self.weight * (negative_entropy(self.score, z) - log_normal(z).mean()) + learn_score
+        return error + self.weight * (entropy - log_normal(z).mean()) + learn_score
 
 
 class GaussianVAE(nn.Module):
@@ -151,7 +148,7 @@ class ImplicitEncoder(nn.Module):
 
 
 class ScoreNetwork(nn.Module):
-    """s(u) = g(u) - u, or s(u | x) = g(u, x) - u, with one network g.
+    """s(v) = g(v) - v, or s(v | x) = g(v, x) - v, with one network g.
 
     Args:
         latent: d.
@@ -165,8 +162,8 @@ class ScoreNetwork(nn.Module):
             raise InputError(f"data={data} is below 0; give the numbers of the condition, 0 where there is none")
         self.network = network([latent + data, hidden, hidden, latent])
 
-    def forward(self, u: Tensor, x: Tensor | None = None) -> Tensor:
-        return self.network(u if x is None else torch.cat((u, x), 1)) - u
+    def forward(self, v: Tensor, x: Tensor | None = None) -> Tensor:
+        return self.network(v if x is None else torch.cat((v, x), 1)) - v
 
 
 class BernoulliDecoder(nn.Module):
@@ -208,26 +205,21 @@ def network(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def whiten(encoder: nn.Sequential, x: Tensor) -> None:
-    """Changes the last layer, a linear one, in place, so that the codes of x (n, D) have mean 0 and covariance 1.
+def _entropy(score: nn.Module, u: Tensor, condition: Tensor | None, noise: Noise, step: int) -> tuple[Tensor, Tensor]:
+    """SSM-VR of a score of white codes, and the negative entropy of u by it (see `negative_entropy`)."""
+    W = _whitening(u.detach())
+    learn_score = sliced(score, u.detach() @ W.T, condition=condition, noise=noise, step=step)
+    return learn_score, negative_entropy(lambda y, *given: score(y @ W.T, *given) @ W, u, condition)
 
-    Raises:
-        InputError: no more data than numbers of a code, or codes that lie in a plane.
-    """
-    last: Any = encoder[-1]
-    with torch.no_grad():
-        z = encoder(x).double()
-        if not bool(z.isfinite().all()):
-            raise InputError("the codes hold NaN or infinity; mend the data")
-        full = len(z) > z.shape[1]
-        if full:
-            values, vectors = torch.linalg.eigh(torch.cov(z.T).reshape(z.shape[1], -1))
-            full = bool(values[0] > 1e-12 * values[-1])
-        if not full:
-            raise InputError(
-                f"{len(z)} data do not fill the {z.shape[1]} dimensions of a code; give more of them, or a wider layer "
-                "before the last"
-            )
-        W = (vectors / values.sqrt()).T
-        last.bias.copy_(W @ (last.bias - z.mean(0)))
-        last.weight.copy_(W @ last.weight.double())
+
+def _whitening(u: Tensor) -> Tensor:
+    """W with W (u^T u / n) W^T = 1, of u (n, d)."""
+    n, d = u.shape
+    if n <= d:
+        raise InputError(f"a batch of {n} data has no covariance of {d} numbers; give more than {d} at a time")
+    moments = u.T @ u / n
+    floor = 1e-6 * moments.diagonal().mean() * torch.eye(d, dtype=u.dtype, device=u.device)
+    root, failed = torch.linalg.cholesky_ex(moments + floor)
+    if bool(failed):
+        raise InputError("the codes are all alike, or hold NaN or infinity; mend the data or the encoder")
+    return torch.linalg.inv(root)
