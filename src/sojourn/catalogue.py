@@ -43,6 +43,22 @@ EXPERIMENTS = {
         "sojourn.experiments.gray_scott_emulator:GrayScottEmulator",
         "networks learn Gray-Scott, beside The Well's baselines: VRMSE, rollouts, breakeven",
     ),
+    "blood": (
+        "sojourn.experiments.blood:BloodToTumour",
+        "robots in the blood of a bed with a tumour, free and guided by a magnetic field: film, dose, losses",
+    ),
+    "blood-validation": (
+        "sojourn.experiments.blood_validation:BloodValidation",
+        "every closed form of blood, vessels and robots, measured beside exact: one table, figures",
+    ),
+    "blood-control": (
+        "sojourn.experiments.blood_control:BloodControl",
+        "one field steers robots to one branch of four: optimised by gradients, beside constant fields and feedback",
+    ),
+    "blood-dispersion": (
+        "sojourn.experiments.blood_dispersion:BloodDispersion",
+        "how robots spread along a vessel, learned from tracks, beside Taylor and Aris",
+    ),
     "ito": ("sojourn.experiments.ito:Ito", "Ito's chain rule, derived and tested on Brownian paths; exact laws"),
     "tail-bounds": (
         "sojourn.experiments.tail_bounds:TailBounds",

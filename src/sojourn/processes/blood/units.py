@@ -27,12 +27,16 @@ _KINDS = {
     "K": ("a temperature", "kelvins", "36.85 degC"),
     "m/s": ("a speed", "metres a second", "2 mm/s"),
     "1/s": ("a rate", "the number a second", "1 Hz"),
+    "m^3/s": ("a flow", "cubic metres a second", "10 nl/min"),
     "kg/m^3": ("a density", "kilograms a cubic metre", "1.06 g/cm^3"),
     "Pa": ("a pressure or stress", "pascals", "2.5 dyn/cm^2"),
     "Pa/m": ("a pressure gradient", "pascals a metre", "10 mmHg/mm"),
     "Pa s": ("a viscosity", "pascal seconds", "1.2 cP"),
     "T": ("a magnetic field", "teslas", "3 mT"),
     "A m^2": ("a magnetic moment", "ampere square metres", "1e-15 A m^2"),
+    "m^2/s": ("a diffusivity", "square metres a second", "0.4 um^2/s"),
+    "N": ("a force", "newtons", "1 pN"),
+    "kg": ("a mass", "kilograms", "1 fg"),
 }
 _PREFIXES = {-7: "z", -6: "a", -5: "f", -4: "p", -3: "n", -2: "u", -1: "m", 0: "", 1: "k", 2: "M", 3: "G"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
@@ -87,9 +91,11 @@ def positive(value: Quantity, unit: str, *, name: str) -> Any:
 def show(value: float, unit: str) -> str:
     """`value` SI units as text of five digits, with a prefix on the first unit: show(2e-05, "m") = "20 um".
 
-    A prefix holds for the power too, so a diffusivity of 3.79e-13 m^2/s is "0.379 um^2/s". Seconds get no k, kilograms
-    and kelvins no prefix at all.
+    A prefix holds for the power too, so a diffusivity of 3.79e-13 m^2/s is "0.379 um^2/s". Seconds get no k, kelvins no
+    prefix at all, and a mass is shown in grams.
     """
+    if unit == "kg":
+        return show(1000 * value, "g")
     first = _FIRST.match(unit)
     if first is None or first[1] in ("kg", "K") or not value:
         return f"{value:.5g} {unit}".strip()

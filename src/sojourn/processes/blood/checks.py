@@ -1,0 +1,46 @@
+"""What a physical quantity must satisfy beyond being one: a line that names it, the value given and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from sojourn.errors import InputError
+from sojourn.processes.blood.units import Quantity, si
+
+
+def within(value: Quantity, unit: str, *, name: str, low: float, high: float, remedy: str) -> Any:
+    """As `units.si`, from `low` to `high`, both included.
+
+    Raises:
+        InputError: as `units.si`; outside. `remedy` ends the line.
+    """
+    number = si(value, unit, name=name)
+    least, most = _ends(number)
+    if least < low or most > high:
+        worst = least if least < low else most
+        raise InputError(f"{name}={worst:g} is outside [{low:g}, {high:g}]; {remedy}")
+    return number
+
+
+def at_least_zero(value: Quantity, unit: str, *, name: str, remedy: str) -> Any:
+    """As `units.si`, and not below zero.
+
+    Raises:
+        InputError: as `units.si`; below zero. `remedy` ends the line.
+    """
+    number = si(value, unit, name=name)
+    least, _ = _ends(number)
+    if least < 0:
+        raise InputError(f"{name}={least:g} is below zero; {remedy}")
+    return number
+
+
+def _ends(number: float | Tensor) -> tuple[float, float]:
+    if not isinstance(number, Tensor):
+        return number, number
+    if number.numel() == 0:
+        return 0.0, 0.0
+    values = number.detach()
+    return float(values.min()), float(values.max())

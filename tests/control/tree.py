@@ -1,0 +1,34 @@
+"""Robots for the tests of control: small trees of vessels with one or two nodes that part."""
+
+from functools import cache
+
+import torch
+
+from sojourn.control import Coil
+from sojourn.processes.blood.network import VesselNetwork
+from sojourn.processes.blood.robot import Robot
+from sojourn.processes.blood.robots import BloodRobots
+
+COIL = Coil("3 mT", "0.5 T/m", "300 mT/s")
+INTERVAL = 0.04  # s
+
+
+@cache
+def flow(generations=1, asymmetry=1.0):
+    network = VesselNetwork.murray_tree(
+        generations, "20 um", length_ratio=5, asymmetry=asymmetry, inlet_velocity="0.5 mm/s", hematocrit=0.2
+    )
+    return network.solve()
+
+
+@cache
+def robots(generations=1, asymmetry=1.0, coarse=1, **options):
+    """With the longest safe dt, or a few times that."""
+    robot = Robot("1.634 um", magnetic_moment="1e-14 A m^2", swim_speed="40 um/s")
+    fine = COIL.fit(BloodRobots(flow(generations, asymmetry), robot, **options), interval=INTERVAL)
+    steps = round(INTERVAL / fine.dt)
+    return BloodRobots(fine.flow, robot, dt=INTERVAL / -(-steps // coarse), **options)
+
+
+def equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
