@@ -305,3 +305,33 @@ def test_the_chosen_step_is_well_below_what_is_refused():
     BloodRobots(named(), Robot("0.5 um"), dt=3.9 * process.dt)
     with pytest.raises(InputError, match="neck"):
         BloodRobots(named(), Robot("0.5 um"), dt=16.1 * process.dt)
+
+
+def test_arguments_of_another_kind():
+    network = VesselNetwork.tube("20 um", "200 um")
+    flow, robot = network.solve(), Robot("1 um")
+    with pytest.raises(InputError, match="flow is a VesselNetwork; give what"):
+        BloodRobots(network, robot)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="robot is a str; give a Robot"):
+        BloodRobots(flow, "1 um")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="field is a tuple; give a MagneticField"):
+        BloodRobots(flow, robot, (0, 0, 1))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="contact is a dict; give a Contact or None"):
+        BloodRobots(flow, robot, contact={})  # type: ignore[arg-type]
+
+
+def test_a_stopped_network_injects_nobody():
+    ends = [Boundary(0, pressure=0.0), Boundary(2, pressure=0.0)]
+    nodes = [[0, 0, 0], [1e-4, 0, 0], [2e-4, 0, 0]]
+    network = VesselNetwork(nodes, [[1, 0], [1, 2]], "20 um", boundaries=ends)
+    with pytest.raises(InputError, match="no blood enters the network, so nobody can be injected; give a state"):
+        sj.simulate(BloodRobots(steady(network, [0.0, 0.0]), Robot("1 um"), dt="1 ms"), steps=1, progress=False)
+
+
+@pytest.mark.parametrize(("name", "value"), [("along", math.nan), ("across", math.nan), ("status", 7)])
+def test_states_that_are_no_numbers(name, value):
+    process = BloodRobots(tube(), Robot("1 um"))
+    state = process.initial(3, Noise(0))
+    state[name].view(-1)[1] = value
+    with pytest.raises(InputError, match=f"state field '{name}'"):
+        process.check(state)

@@ -99,7 +99,7 @@ def test_many_steps_of_the_kernel_are_many_steps():
 
 
 def test_all_that_can_happen_happens():
-    process, noise = robots(contact=Contact("0.2 um", 200.0, 20.0)), Noise(8)
+    process, noise = robots(contact=Contact("0.2 um", 400.0, 20.0)), Noise(8)
     state = process.advance(process.initial(500, noise), 0, 100, noise)
     after = process.advance(state, 100, 400, noise)
     bound = state["status"] == BOUND

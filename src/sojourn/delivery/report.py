@@ -189,12 +189,6 @@ class Delivery:
         return self._quantiles(self.state["shear_exposure"].numpy(), (0.0, np.inf), "")
 
     @cached_property
-    def stress_dose(self) -> dict[float, Estimate]:
-        """`exposure` times the plasma's viscosity, Pa s: the integral of the shear stress."""
-        viscosity = float(torch.as_tensor(self.robots.viscosity).detach())
-        return {p: scaled(found, viscosity, "Pa s") for p, found in self.exposure.items()}
-
-    @cached_property
     def dose(self) -> dict[str, Estimate]:
         """kg of drug: "injected" with these robots; "at the target", expected of an injection of as many; "released" of
         it by captured robots up to t, where there is a release rate. Empty without a payload."""
@@ -248,7 +242,6 @@ class Delivery:
         rows += [row("arrival, of those captured", f"{named[p]} by", found) for p, found in self.arrival_time.items()]
         rows += [row("residence", f"mean, up to {show(self.time, 's')}", self.residence)]
         rows += [row("shear exposure", f"{named[p]} below", found) for p, found in self.exposure.items()]
-        rows += [row("stress dose", f"{named[p]} below", found) for p, found in self.stress_dose.items()]
         return rows
 
     @cached_property

@@ -89,9 +89,7 @@ class BloodToTumour(Experiment):
         at_least_zero(self.release_rate, "1/s", name="release_rate", remedy="a drug only leaves")
         at_least_zero(self.gradient, "T/m", name="gradient", remedy="give its size")
         if self._wanted < self.frames:
-            raise InputError(
-                f"duration={self.duration!r} holds {self._wanted} steps; give fewer frames or more time"
-            )
+            raise InputError(f"duration={self.duration!r} holds {self._wanted} steps; give fewer frames or more time")
         for process in self.arms.values():
             check_memory(process, self.robots, self.steps, self.save_every, stored=True)
 
@@ -149,8 +147,8 @@ class BloodToTumour(Experiment):
             stem = name.replace(" ", "-")
             one.to_csv(run.path / f"{stem}.csv")
             maps: dict[str, Any] = {str(k): values.to_numpy() for k, values in one.by_vessel.data_vars.items()}
-            blood: dict[str, Any] = {"flow": self.flow.flow, "hematocrit": self.flow.hematocrit, "velocity": self.flow.mean_velocity}
-            write_vtp(run.path / f"{stem}.vtp", self.flow.network, vessel_data=blood | maps)
+            maps |= {"flow": self.flow.flow, "hematocrit": self.flow.hematocrit, "velocity": self.flow.mean_velocity}
+            write_vtp(run.path / f"{stem}.vtp", self.flow.network, vessel_data=maps)
         run.result(**{name: {key: e.to_dict() for key, e in _main(one).items()} for name, one in found.items()})
         return self._story(run, found)
 

@@ -84,10 +84,11 @@ def _backdrop(arms: Sequence[tuple[str, BloodRobots, Trajectory]]) -> tuple[list
 
 def _dots(picture: np.ndarray, places: np.ndarray, colour: str) -> None:
     """Blends robots of 3 x 3 pixels into the picture; many of them in one place cover more."""
-    counts = np.zeros(picture.shape[:2], np.int32)
+    height, width = picture.shape[:2]
+    counts = np.zeros((height, width), np.int32)
     for down, right in product(range(_SIDE), repeat=2):
         y, x = places[:, 0] + down - 1, places[:, 1] + right - 1
-        inside = (y >= 0) & (y < counts.shape[0]) & (x >= 0) & (x < counts.shape[1])
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         np.add.at(counts, (y[inside], x[inside]), 1)
     there = counts > 0
     cover = (1 - (1 - _DOT) ** counts[there])[:, None]

@@ -72,6 +72,13 @@ class BloodRobots(Process):
     time_unit = "s"
 
     def __post_init__(self) -> None:
+        wanted = {"flow": "what VesselNetwork.solve() returns", "robot": "a Robot", "field": "a MagneticField"}
+        wanted["contact"] = "a Contact or None"
+        kinds = {"flow": hasattr(self.flow, "network"), "robot": isinstance(self.robot, Robot)}
+        kinds |= {"field": isinstance(self.field, MagneticField), "contact": isinstance(self.contact, Contact | None)}
+        for name, right in kinds.items():
+            if not right:
+                raise InputError(f"{name} is a {type(getattr(self, name)).__name__}; give {wanted[name]}")
         self._keep("shear_strength", at_least_zero(self.shear_strength, "", name="shear_strength", remedy="0 is none"))
         self._keep("viscosity", positive(self.viscosity, "Pa s", name="viscosity"))
         self._keep("temperature", positive(self.temperature, "K", name="temperature"))
@@ -136,6 +143,8 @@ class BloodRobots(Process):
     def initial(self, ensemble: int, noise: Noise) -> State:
         at, network = self.junctions, self.flow.network
         inlets = (at.boundary & ~at.feeds).nonzero()[:, 0]
+        if not len(inlets):
+            raise InputError("no blood enters the network, so nobody can be injected; give a state to start from")
         inflow = self.flow.flow.detach().abs()[inlets // 2]
         inflow = inflow if bool(inflow.any()) else torch.ones_like(inflow)
         draws = noise.split("start").uniform(0, ensemble, (5,)).double()
@@ -227,10 +236,9 @@ class BloodRobots(Process):
         """(V, 3), of `Contact.chances`."""
         if self.contact is None:
             return torch.zeros(len(self.flow.flow), 3, dtype=torch.float64)
-        vessels, a = self.vessels, float(self.body.radius)
-        stress = self.viscosity * 2 * vessels.shear.abs() * vessels.radius
+        stress, a = self.flow.wall_shear_stress.detach().abs(), float(self.body.radius)
         targets = self.contact.is_target(self.flow.network)
-        return self.contact.chances(targets, stress.detach(), a, float(self.temperature), self.dt)
+        return self.contact.chances(targets, stress, a, float(self.temperature), self.dt)
 
     def check(self, state: State) -> None:
         super().check(state)
@@ -241,8 +249,8 @@ class BloodRobots(Process):
         network, vessel, slack = self.flow.network, state["vessel"].long(), 1 + 1e-9
         length, room = network.length[vessel], network.diameter[vessel] / 2 - self.body.radius
         places = {
-            "along": (state["along"] < 0) | (state["along"] > length * slack),
-            "across": state["across"].norm(dim=1) > room * slack,
+            "along": ~((state["along"] >= 0) & (state["along"] <= length * slack)),
+            "across": ~(state["across"].norm(dim=1) <= room * slack),
         }
         for name, outside in places.items():
             if bool(outside.any()):
@@ -252,6 +260,8 @@ class BloodRobots(Process):
                     f"state field {name!r} of robot {member} is {state[name][member].tolist()}, outside {where}; "
                     f"give a place inside, {show(float(self.body.radius), 'm')} from its wall"
                 )
+        if int(state["status"].max()) > CAPTURED:
+            raise InputError(f"state field 'status' holds {int(state['status'].max())}; give 0 to {CAPTURED}")
         lengths = state["axis"].norm(dim=1)
         if not bool((lengths - 1).abs().max() < 1e-6):
             worst = float(lengths[(lengths - 1).abs().argmax()])

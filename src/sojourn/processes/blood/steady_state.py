@@ -33,11 +33,12 @@ from sojourn.processes.blood.phase_separation import Junctions, derivatives, swe
 
 _TARGET = 1e-12  # imbalance over the largest flow
 _ENOUGH = 1e-11  # imbalance that may be all rounding
-_SETTLED = 1e-11  # of log mu
+_SETTLED, _CLOSE = 1e-11, 1e-8  # of log mu: the change at which to stop, and below which it may be all rounding
 _MOST_STEPS = 400
 _LARGEST_STEP = 1.0  # of log mu
-_SHORTEST, _LONGEST = 0.1, 1e12  # dt
-_BAD, _POOR, _GOOD = 1.0, 0.5, 0.2  # distance from the linear forecast, over the step: try again, halve dt, treble it
+_SHORTEST, _NEWTON, _LONGEST = 0.02, 4.0, 1e12  # dt: from the second on it hardly matters how long
+_BAD, _POOR, _GOOD = 1.0, 0.5, 0.2  # distance from the linear forecast, over the step: try again, halve dt, raise it
+_TIRING = 30  # steps after which dt grows half as fast as at first, or its rise and fall may go round for ever
 _TO_AND_FRO = 0.2  # least size, over that of the largest, at which a vessel that goes to and fro matters
 
 
@@ -96,22 +97,26 @@ def converge(equations: Equations) -> tuple[State, int]:
     own = np.full(len(now.x), np.inf)  # the longest dt of each vessel
     while tried < _MOST_STEPS and (now.imbalance > _TARGET or np.abs(now.change).max() > _SETTLED):
         tried += 1
-        length = np.minimum(dt, own)
+        close = now.imbalance < _ENOUGH and np.abs(now.change).max() < _CLOSE
+        length = np.full_like(own, _LONGEST) if close else np.minimum(dt, own)
         step = length / (1 + length)
         dx = newton(equations, now, step)
         new = follow(equations, now.x + dx)
-        if now.imbalance < _ENOUGH and length.min() > 1e3 and new.distance > 0.5 * now.distance:
+        if close and new.distance > 0.5 * now.distance:
             break  # rounding is all that is left
+        if close:
+            now = new
+            continue
         own = np.where(_turned(now.change, new.change, step), 0.4 * np.minimum(length, 1), 1.5 * own).clip(1e-3)
         error = _size(step * (new.change - dx / length)) / _size(dx)
         if error > _BAD and dt > _SHORTEST:
-            dt = max(dt / 4, _SHORTEST)
+            dt = max(min(dt, _NEWTON) / 4, _SHORTEST)
             continue
         now = new
         if error < _GOOD:
-            dt = min(3 * dt, _LONGEST)
+            dt = min((1 + 2 / (1 + tried / _TIRING)) * dt, _LONGEST)
         elif error > _POOR:
-            dt = max(dt / 2, _SHORTEST)
+            dt = max(min(dt, _NEWTON) / 2, _SHORTEST)
     return now, tried
 
 
