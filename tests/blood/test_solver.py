@@ -326,6 +326,12 @@ def test_gradients_change_no_value():
         assert torch.equal(found.detach(), getattr(plain, name))
 
 
+def test_without_gradients_the_flow_is_the_same():
+    with torch.no_grad():
+        quiet = solve(random_honeycomb(3, 2, 2))
+    assert torch.equal(quiet.flow, solve(random_honeycomb(3, 2, 2)).flow)
+
+
 def test_a_viscosity_may_be_learned():
     """In a Newtonian fluid pressures are proportional to it, at given flows."""
     viscosity = torch.tensor(3e-3, dtype=torch.float64, requires_grad=True)

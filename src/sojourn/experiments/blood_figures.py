@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sojourn.delivery import Delivery
     from sojourn.processes.blood.solver import Flow
 
-KINDS = {"arteriole": "#c9a39a", "venule": "#9aa9c4", "capillary": "#d0d0d0", "tumour": "#e6c36a"}
+KINDS = {"arteriole": "#c9a39a", "venule": "#bcd3b6", "capillary": "#d0d0d0", "tumour": "#e6c36a"}
 """Colours under the robots; kinds that are not here are grey."""
 _ARMS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
 _PADDING = 0.03

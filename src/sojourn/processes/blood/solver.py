@@ -195,7 +195,7 @@ def _problem(network: VesselNetwork, viscosity: Callable[[Tensor, Tensor], Tenso
         h = torch.from_numpy(hematocrit).requires_grad_()
         with torch.enable_grad():
             log = torch.log(viscosity(given.diameter.detach(), h) / PLASMA_VISCOSITY)
-        (slope,) = torch.autograd.grad(log.sum(), h)
+            (slope,) = torch.autograd.grad(log.sum(), h)
         return log.detach().numpy(), slope.numpy()
 
     columns = np.cumsum(free) - 1
