@@ -14,7 +14,7 @@ from sojourn.processes.blood.robots import CAPTURED
 from sojourn.runs import Run
 from sojourn.trajectory import Trajectory
 
-SMALL = {"vessels": 100, "robots": 60, "duration": "0.6 s", "dt": "100 us", "frames": 6, "capture_rate": "100 1/s"}
+SMALL = {"vessels": 100, "robots": 60, "duration": "0.6 s", "dt": "50 us", "frames": 6, "capture_rate": "100 1/s"}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_field_points_to_the_place_in_the_plane():
 def test_bad_settings_are_refused():
     with pytest.raises(InputError, match="robots=1 is below 2"):
         BloodToTumour(robots=1)
-    with pytest.raises(InputError, match="duration='1 ms' holds 20 steps; give fewer frames or more time"):
+    with pytest.raises(InputError, match="duration='1 ms' holds 40 steps; give fewer frames or more time"):
         BloodToTumour(duration="1 ms")
     with pytest.raises(InputError, match=r"dt=1 s carries a robot past vessel \d+; give at most"):
         BloodToTumour(**{**SMALL, "dt": "1 s", "duration": "60 s"})

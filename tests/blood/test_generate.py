@@ -156,7 +156,7 @@ def test_a_bed_with_a_tumour(vessels, seed):
     assert crossings(network) == 0
     inlets, outlets = network.boundaries[:2], network.boundaries[2:]
     assert len(outlets) == 3
-    assert all(end.pressure == pytest.approx(40 * 133.322, rel=1e-5) and end.hematocrit == 0.45 for end in inlets)
+    assert all(end.pressure == pytest.approx(50 * 133.322, rel=1e-5) and end.hematocrit == 0.45 for end in inlets)
     assert all(end.pressure == pytest.approx(15 * 133.322, rel=1e-5) for end in outlets)
     middle = network.nodes[:, 0].mean()
     assert all(network.nodes[end.node, 0] < middle for end in inlets)
@@ -239,12 +239,17 @@ def test_gradients_of_sizes():
         (lambda: VesselNetwork.murray_tree(2, 1e-5, asymmetry=1.5), "asymmetry=1.5 is not in (0, 1]; give D_2 / D_1"),
         (lambda: VesselNetwork.murray_tree(2, 1e-5, length_ratio=0), "length_ratio=0 is not above zero"),
         (lambda: VesselNetwork.murray_tree(2, 1e-5, dimensions=4), "dimensions=4 is neither 2 nor 3"),
+        (lambda: VesselNetwork.honeycomb(2.5, 2), "columns=2.5 is not a whole number; it counts hexagons"),  # type: ignore[arg-type]
+        (lambda: VesselNetwork.murray_tree("2", 1e-5), "generations='2' is not a whole number; give 0 to 16"),  # type: ignore[arg-type]
+        (lambda: VesselNetwork.murray_tree(2, 1e-5, length_ratio="20"), "length_ratio='20' is a text; give a number"),  # type: ignore[arg-type]
+        (lambda: VesselNetwork.tumour_like("300"), "vessels='300' is not a whole number; give 100 or more"),  # type: ignore[arg-type]
+        (lambda: VesselNetwork.tumour_like(300, seed=-1), "seed=-1 is below zero; give 0 or more"),
         (lambda: VesselNetwork.tumour_like(50), "vessels=50 is too few for a bed with a tumour; give 100 or more"),
         (
             lambda: VesselNetwork.tumour_like(300, outlets=0),
-            "outlets=0 is outside 1 to 5, what 300 vessels have room for",
+            "outlets=0 is outside 1 to 6, what 300 vessels have room for",
         ),
-        (lambda: VesselNetwork.tumour_like(300, inlets=20), "inlets=20 is outside 1 to 5"),
+        (lambda: VesselNetwork.tumour_like(300, inlets=20), "inlets=20 is outside 1 to 6"),
     ],
 )
 def test_shapes_that_cannot_be(make, message):

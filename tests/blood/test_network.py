@@ -197,3 +197,12 @@ def test_bad_boundaries(given, message):
     with pytest.raises(InputError) as error:
         Boundary(**given)
     assert message in str(error.value)
+
+
+def test_diameters_may_be_a_list_of_text_and_numbers():
+    nodes, vessels = [[0, 0, 0], [1e-4, 0, 0], [2e-4, 0, 0]], [[0, 1], [1, 2]]
+    ends = (Boundary(0, velocity="1 mm/s"), Boundary(2, pressure=0))
+    found = VesselNetwork(nodes, vessels, ["20 um", 1e-5], boundaries=ends)
+    assert found.diameter.tolist() == [2e-5, 1e-5]
+    with pytest.raises(InputError, match=r"diameter\[1\]='3 s' is not a length"):
+        VesselNetwork(nodes, vessels, ["20 um", "3 s"], boundaries=ends)

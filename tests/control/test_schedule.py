@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 import sojourn as sj
 from sojourn.control import Guided, Schedule
+from sojourn.delivery import delivered
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.processes.blood.magnetic import MagneticField
@@ -128,3 +129,15 @@ def test_what_cannot_be_scheduled_is_refused():
         InputError, match=r"^frequency=20 1/s is above the step-out frequency 0\.\d+ 1/s of this robot in 1 uT"
     ):
         Guided(fast, schedule())
+
+
+def test_what_guided_robots_delivered():
+    """Counted from the run as from its last state; robots of another seed's blood are not those of the run."""
+    inner = robots()
+    guided = Guided(inner, schedule())
+    run = sj.simulate(guided, steps=50, ensemble=20, seed=0, progress=False)
+    found = delivered(run, inner)
+    assert found.time == pytest.approx(50 * inner.dt)
+    assert found.shares == delivered(run.state(), inner, at=found.time).shares
+    with pytest.raises(InputError, match="the run is of Guided, not of these robots; give what simulate"):
+        delivered(run, replace(inner, temperature=300.0))

@@ -276,7 +276,7 @@ def test_long_sections():
 def test_bad_input():
     run, of = trajectory([START, END], [0.0, 4.0]), robots()
     for message, call in {
-        r"the run is of GrayScott, not of BloodRobots": lambda: delivered(trajectory([END], [4.0], "GrayScott"), of),
+        r"the run is of GrayScott, not of these robots": lambda: delivered(trajectory([END], [4.0], "GrayScott"), of),
         r"payload='1' is not a mass; give kilograms or text such as '1 fg'": lambda: delivered(run, of, payload="1"),
         r"payload='1 um' is not a mass": lambda: delivered(run, of, payload="1 um"),
         r"payload=0 is not above zero": lambda: delivered(run, of, payload=0),

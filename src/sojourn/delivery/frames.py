@@ -26,6 +26,7 @@ def frame_at(run: Trajectory | State, robots: BloodRobots, at: Quantity) -> tupl
     if isinstance(run, Trajectory):
         check_run(run, robots)
         state, time = _saved(run, time)
+        state = {name: state[name] for name in robots.fields()}  # a controller's own are beside them
     elif time is None:
         raise InputError("a state does not say when it was; give at, the time from the start of the run, such as '2 s'")
     else:
@@ -37,11 +38,16 @@ def frame_at(run: Trajectory | State, robots: BloodRobots, at: Quantity) -> tupl
 
 
 def check_run(run: Trajectory, robots: BloodRobots) -> None:
-    """Raises InputError unless these robots may have made the run."""
-    made_by = run.dataset.attrs.get("process")
+    """Raises InputError unless these robots may have made the run, alone or under a controller of `sojourn.control`."""
+    made_by, parameters = run.dataset.attrs.get("process"), run.dataset.attrs.get("parameters", {})
     if made_by != type(robots).__name__:
-        raise InputError(f"the run is of {made_by}, not of BloodRobots; give what simulate(robots, ...) returned")
-    for name, was in run.dataset.attrs.get("parameters", {}).items():
+        if parameters.get("robots") == str(robots):
+            return
+        raise InputError(
+            f"the run is of {made_by}, not of these robots; give what simulate(robots, ...) returned, or a run of "
+            "Guided or Steered with the robots in it"
+        )
+    for name, was in parameters.items():
         now = getattr(robots, name, None)
         if isinstance(now, torch.Tensor):
             continue  # recorded by its digest

@@ -53,7 +53,7 @@ class BloodToTumour(Experiment):
         vessels: about how many, at least 100.
         robots: in each run.
         duration: of each run, as "8 s".
-        dt: time step, as "50 us"; half of it should change no number by more than its interval.
+        dt: time step, as "25 us"; half of it should change no number by more than its interval.
         frames: of the film.
         radius, magnetic_moment, swim_speed: of a robot: "0.5 um", "5e-15 A m^2", "200 um/s".
         gradient: of the guiding field, as "0.4 T/m".
@@ -67,7 +67,7 @@ class BloodToTumour(Experiment):
     vessels: int = 1000
     robots: int = 5000
     duration: str = "8 s"
-    dt: str = "50 us"
+    dt: str = "25 us"
     frames: int = 160
     radius: str = "0.5 um"
     magnetic_moment: str = "5e-15 A m^2"

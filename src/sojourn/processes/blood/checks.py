@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor
@@ -35,6 +36,17 @@ def at_least_zero(value: Quantity, unit: str, *, name: str, remedy: str) -> Any:
     if least < 0:
         raise InputError(f"{name}={least:g} is below zero; {remedy}")
     return number
+
+
+def whole(value: int, *, name: str, remedy: str) -> int:
+    """A whole number as an int.
+
+    Raises:
+        InputError: anything else. `remedy` ends the line.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name}={value!r} is not a whole number; {remedy}")
+    return int(value)
 
 
 def _ends(number: float | Tensor) -> tuple[float, float]:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sojourn.errors import InputError
 from sojourn.processes.blood.boundary import Boundary
+from sojourn.processes.blood.checks import whole
 from sojourn.processes.blood.network import VesselNetwork
-from sojourn.processes.blood.units import Quantity, positive
+from sojourn.processes.blood.units import Quantity, positive, si
 
 MURRAY_ANGLE = math.acos(2 ** (-1 / 3))  # of equal daughters to their parent's axis: cos = (D_0 / D_1)^2 / 2
 
@@ -93,7 +94,7 @@ def honeycomb(
 ) -> VesselNetwork:
     """Hexagons with corners to the left and right; places count in half a side along x and half a height along y."""
     for name, number in (("columns", columns), ("rows", rows)):
-        if number < 1:
+        if whole(number, name=name, remedy="it counts hexagons") < 1:
             raise InputError(f"{name}={number} is less than one hexagon; give 1 or more")
     column, row = (x.ravel() for x in np.meshgrid(np.arange(columns), np.arange(rows), indexing="ij"))
     centres = np.stack([3 * column, 2 * row + column % 2], 1)
@@ -116,6 +117,11 @@ def honeycomb(
 
 
 def _check_tree(tree: Tree) -> None:
+    whole(tree.generations, name="generations", remedy="give 0 to 16")
+    for name in ("asymmetry", "length_ratio"):
+        si(number := getattr(tree, name), "", name=name)
+        if isinstance(number, str):
+            raise InputError(f"{name}={number!r} is a text; give a number")
     if not 0 <= tree.generations <= 16:
         raise InputError(f"generations={tree.generations} is outside 0 to 16, which is 131071 vessels; choose fewer")
     if not 0 < tree.asymmetry <= 1:

@@ -190,7 +190,7 @@ class VesselNetwork:
         *,
         inlets: int = 2,
         outlets: int = 2,
-        inlet_pressure: Quantity = "40 mmHg",
+        inlet_pressure: Quantity = "50 mmHg",
         outlet_pressure: Quantity = "15 mmHg",
         hematocrit: Quantity = 0.45,
         seed: int = 0,
@@ -199,9 +199,9 @@ class VesselNetwork:
 
         The bed is the edges of a Voronoi diagram, with kinds "arteriole", "venule", "capillary" and "tumour".
         Arterioles and venules are trees that widen by Murray's law from last branches of 10 and 14 um, which end in
-        turn every 0.4 mm, though not in the tumour's middle. Nodes are 67 um apart and capillaries 7 um wide in the
-        mean. In the tumour the mean diameter is 10 um and spreads widely, vessels are tortuous, and a fifth or more is
-        missing, which leaves gaps.
+        turn every 0.4 mm, though not in the tumour's middle; two thirds of the capillaries that would leave them on
+        their way are left out. Nodes are 67 um apart and capillaries 7 um wide in the mean. In the tumour the mean
+        diameter is 10 um and spreads widely, vessels are tortuous, and a fifth or more is missing, which leaves gaps.
 
         Args:
             vessels: about how many, at least 100.
@@ -302,7 +302,8 @@ class VesselNetwork:
     def _of_vessels(self, value: Quantity, name: str) -> Tensor:
         """One number for each vessel, above zero."""
         if not isinstance(value, Tensor) and not np.isscalar(value):
-            value = torch.as_tensor(np.array(value, dtype=float))
+            numbers = [si(x, "m", name=f"{name}[{i}]") if isinstance(x, str) else x for i, x in enumerate(value)]
+            value = torch.as_tensor(np.array(numbers, dtype=float))
         if not isinstance(value, Tensor):
             value = torch.as_tensor(si(value, "m", name=name), dtype=torch.float64)
         if value.ndim and value.shape != (len(self.vessels),):

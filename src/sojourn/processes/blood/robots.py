@@ -299,4 +299,13 @@ class BloodRobots(Process):
             shown.insert(2, repr(self.field))
         if self.contact is not None:
             shown.insert(2, repr(self.contact))
+        given = {
+            "shear_strength": (0.15, ""),
+            "viscosity": (PLASMA_VISCOSITY, "Pa s"),
+            "temperature": (BODY_TEMPERATURE, "K"),
+        }
+        for name, (usual, unit) in given.items():
+            value = float(torch.as_tensor(getattr(self, name)).detach())
+            if value != usual:
+                shown.append(f"{name}={show(value, unit)!r}")
         return f"BloodRobots({', '.join(shown)})"

@@ -16,6 +16,7 @@ from scipy.spatial import Voronoi
 
 from sojourn.errors import InputError
 from sojourn.processes.blood.boundary import Boundary
+from sojourn.processes.blood.checks import whole
 from sojourn.processes.blood.network import VesselNetwork
 from sojourn.processes.blood.units import Quantity
 
@@ -26,7 +27,8 @@ _LAST = {"arteriole": 10e-6, "venule": 14e-6}  # diameters of the last branches
 _APART = 6.0  # places where arterioles and venules end lie about so far apart
 _RADIUS = 0.3  # of the tumour, over the side of the bed
 _MISSING = 0.2  # the share of the tumour's vessels that is taken out
-_LOST = 0.09  # about the share of all vessels that goes so, with the blind ends that are left
+_PASSED_BY = 0.65  # the share taken out of the capillaries that would leave an arteriole or venule on its way
+_LOST = 0.26  # about the share of all vessels that goes so, with the blind ends that are left
 _BENT = {"arteriole": 0.02, "venule": 0.02, "capillary": 0.05, "tumour": 0.35}  # mean of length / distance - 1
 
 
@@ -37,18 +39,28 @@ class Bed(NamedTuple):
     vessels: np.ndarray  # (V, 2)
 
     def kept(self, which: np.ndarray) -> Bed:
-        """Some of the vessels, less what then ends blindly, less what is not joined to the most."""
-        vessels = self.vessels[which]
-        while len(vessels):
-            degree = np.bincount(vessels.ravel(), minlength=len(self.nodes))
-            lasting = (degree[vessels] > 1).all(1)
-            if lasting.all():
+        """Only the vessels of `lasting`."""
+        return self.part(self.lasting(which))[0]
+
+    def lasting(self, which: np.ndarray, roots: np.ndarray | None = None) -> np.ndarray:
+        """Some of the vessels, less what then ends blindly, but at a root, and what is not joined to the most; (V,)."""
+        which, extra = which.copy(), np.zeros(len(self.nodes), int)
+        extra[[] if roots is None else roots] = 1
+        while True:
+            degree = np.bincount(self.vessels[which].ravel(), minlength=len(self.nodes)) + extra
+            blind = which & (degree[self.vessels] <= 1).any(1)
+            if not blind.any():
                 break
-            vessels = vessels[lasting]
-        _, label = connected_components(_graph(len(self.nodes), vessels), directed=False)
-        vessels = vessels[label[vessels[:, 0]] == np.bincount(label[vessels[:, 0]]).argmax()]
-        used, numbers = np.unique(vessels, return_inverse=True)
-        return Bed(self.nodes[used], numbers.reshape(-1, 2))
+            which &= ~blind
+        _, label = connected_components(_graph(len(self.nodes), self.vessels[which]), directed=False)
+        return which & (label[self.vessels[:, 0]] == np.bincount(label[self.vessels[which, 0]]).argmax())
+
+    def part(self, which: np.ndarray) -> tuple[Bed, np.ndarray]:
+        """Some of the vessels with the nodes that they need, and the new number of each node."""
+        used = np.unique(self.vessels[which])
+        number = np.full(len(self.nodes), -1)
+        number[used] = np.arange(len(used))
+        return Bed(self.nodes[used], number[self.vessels[which]]), number
 
 
 def tumour_like(
@@ -61,12 +73,15 @@ def tumour_like(
     seed: int,
 ) -> VesselNetwork:
     """The network that `VesselNetwork.tumour_like` describes."""
-    if vessels < 100:
+    whole(seed, name="seed", remedy="give 0 or more")
+    if whole(vessels, name="vessels", remedy="give 100 or more") < 100:
         raise InputError(f"vessels={vessels} is too few for a bed with a tumour; give 100 or more")
+    if seed < 0:
+        raise InputError(f"seed={seed} is below zero; give 0 or more")
     random = np.random.default_rng(seed)
     side = math.sqrt(vessels / (3 - 3 * _LOST) * 1.5 * math.sqrt(3))  # three vessels to a hexagon of side 1
     for name, number in (("inlets", inlets), ("outlets", outlets)):
-        if not 1 <= number <= side / 3:
+        if not 1 <= whole(number, name=name, remedy="it counts trees") <= side / 3:
             raise InputError(f"{name}={number} is outside 1 to {int(side / 3)}, what {vessels} vessels have room for")
     bed = _relaxed(_irregular(random, side))
     inside = _in_tumour(bed, side)
@@ -89,7 +104,23 @@ def tumour_like(
         kinds[wide] = kind
         free[bed.vessels[wide]] = False
         free[roots[kind]] = False
-    return _network(random, bed, roots, widths, diameter, kinds, (inlet, hematocrit, outlet))
+    ends = np.concatenate(list(roots.values()))
+    which = bed.lasting(~_passed_by(random, bed, kinds, ends), ends)
+    bed, number = bed.part(which)
+    roots = {kind: number[nodes] for kind, nodes in roots.items()}
+    return _network(random, bed, roots, widths, diameter[which], kinds[which], (inlet, hematocrit, outlet))
+
+
+def _passed_by(random: np.random.Generator, bed: Bed, kinds: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Which capillaries go that would leave an arteriole or venule on its way, (V,); none at a root.
+
+    With all of them plasma would be skimmed off an arteriole every 67 um, and its last branches carry cells alone.
+    """
+    wide = (kinds == "arteriole") | (kinds == "venule")
+    passed = np.bincount(bed.vessels[wide].ravel(), minlength=len(bed.nodes)) > 1
+    passed[ends] = False
+    spare = (kinds == "capillary") & passed[bed.vessels].any(1) & ~np.isin(bed.vessels, ends).any(1)
+    return spare & (random.random(len(kinds)) < _PASSED_BY)
 
 
 def _network(
