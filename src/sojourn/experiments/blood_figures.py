@@ -50,7 +50,7 @@ def draw_network(axis: Any, network: VesselNetwork, colours: Any = None) -> Any:
 
 def blood(flow: Flow) -> Figure:
     """Where the vessels are and of which kind, how fast the blood flows in them, and its hematocrit."""
-    import matplotlib
+    from matplotlib import cm, colormaps, colors
 
     network = flow.network
     low, high = limits(network)
@@ -63,17 +63,17 @@ def blood(flow: Flow) -> Figure:
     axes[0].set_title("Vessels")
     speed = np.maximum(flow.mean_velocity.detach().abs().numpy() * 1e3, 1e-6)
     least, most = np.quantile(speed, [0.02, 0.999])
-    scale = matplotlib.colors.LogNorm(max(least, 1e-3 * most), most)  # type: ignore[attr-defined]
+    scale = colors.LogNorm(max(least, 1e-3 * most), most)
     shown = [
         ("Mean velocity, mm/s", "viridis", scale, speed),
-        ("Discharge hematocrit", "cividis", matplotlib.colors.Normalize(0, None), flow.hematocrit.detach().numpy()),  # type: ignore[attr-defined]
+        ("Discharge hematocrit", "cividis", colors.Normalize(0, None), flow.hematocrit.detach().numpy()),
     ]
     for axis, (title, name, norm, values) in zip(axes[1:], shown, strict=True):
         norm.autoscale_None(values)
-        colours = matplotlib.colormaps[name]
+        colours = colormaps[name]
         draw_network(axis, network, colours(norm(values)))
         figure.colorbar(
-            matplotlib.cm.ScalarMappable(norm, colours),  # type: ignore[attr-defined]
+            cm.ScalarMappable(norm, colours),
             ax=axis,
             location="bottom",
             shrink=0.8,

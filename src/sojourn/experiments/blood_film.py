@@ -62,8 +62,9 @@ def _backdrop(arms: Sequence[tuple[str, BloodRobots, Trajectory]]) -> tuple[list
     for kind, colour in _COLOURS.items():
         clock.plot([], [], "s", color=colour, markersize=5, label=_WORDS[kind])
     figure.legend(loc="lower right", ncols=len(_WORDS), frameon=False, bbox_to_anchor=(0.98, 0.02))
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    canvas: Any = figure.canvas
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     height, width = (n - n % 2 for n in pixels.shape[:2])
 
     def panel(axis: Any) -> Any:
