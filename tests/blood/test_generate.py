@@ -239,10 +239,10 @@ def test_gradients_of_sizes():
         (lambda: VesselNetwork.murray_tree(2, 1e-5, asymmetry=1.5), "asymmetry=1.5 is not in (0, 1]; give D_2 / D_1"),
         (lambda: VesselNetwork.murray_tree(2, 1e-5, length_ratio=0), "length_ratio=0 is not above zero"),
         (lambda: VesselNetwork.murray_tree(2, 1e-5, dimensions=4), "dimensions=4 is neither 2 nor 3"),
-        (lambda: VesselNetwork.honeycomb(2.5, 2), "columns=2.5 is not a whole number; it counts hexagons"),  # type: ignore[arg-type]
-        (lambda: VesselNetwork.murray_tree("2", 1e-5), "generations='2' is not a whole number; give 0 to 16"),  # type: ignore[arg-type]
-        (lambda: VesselNetwork.murray_tree(2, 1e-5, length_ratio="20"), "length_ratio='20' is a text; give a number"),  # type: ignore[arg-type]
-        (lambda: VesselNetwork.tumour_like("300"), "vessels='300' is not a whole number; give 100 or more"),  # type: ignore[arg-type]
+        (lambda: VesselNetwork.honeycomb(2.5, 2), "columns=2.5 is not a whole number; it counts hexagons"),
+        (lambda: VesselNetwork.murray_tree("2", 1e-5), "generations='2' is not a whole number; give 0 to 16"),
+        (lambda: VesselNetwork.murray_tree(2, 1e-5, length_ratio="20"), "length_ratio='20' is a text; give a number"),
+        (lambda: VesselNetwork.tumour_like("300"), "vessels='300' is not a whole number; give 100 or more"),
         (lambda: VesselNetwork.tumour_like(300, seed=-1), "seed=-1 is below zero; give 0 or more"),
         (lambda: VesselNetwork.tumour_like(50), "vessels=50 is too few for a bed with a tumour; give 100 or more"),
         (

@@ -311,13 +311,13 @@ def test_arguments_of_another_kind():
     network = VesselNetwork.tube("20 um", "200 um")
     flow, robot = network.solve(), Robot("1 um")
     with pytest.raises(InputError, match="flow is a VesselNetwork; give what"):
-        BloodRobots(network, robot)  # type: ignore[arg-type]
+        BloodRobots(network, robot)
     with pytest.raises(InputError, match="robot is a str; give a Robot"):
-        BloodRobots(flow, "1 um")  # type: ignore[arg-type]
+        BloodRobots(flow, "1 um")
     with pytest.raises(InputError, match="field is a tuple; give a MagneticField"):
-        BloodRobots(flow, robot, (0, 0, 1))  # type: ignore[arg-type]
+        BloodRobots(flow, robot, (0, 0, 1))
     with pytest.raises(InputError, match="contact is a dict; give a Contact or None"):
-        BloodRobots(flow, robot, contact={})  # type: ignore[arg-type]
+        BloodRobots(flow, robot, contact={})
 
 
 def test_a_stopped_network_injects_nobody():

@@ -20,7 +20,7 @@ from sojourn.processes.blood.robot import Robot
 from sojourn.processes.blood.robots import BloodRobots
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tree import COIL, INTERVAL, equal, robots
+from tree import COIL, INTERVAL, Interrupted, check_kernel, equal, robots
 
 REAL = torch.float64
 
@@ -44,27 +44,7 @@ def test_equals_robots_under_one_field_after_another():
 
 
 def test_the_kernel_equals_the_definition():
-    inner = robots()
-    guided, noise = Guided(inner, schedule()), Noise(1)
-    each = round(INTERVAL / inner.dt)
-    state = guided.advance(guided.initial(64, noise), 0, each - 5, noise)
-    fast, slow = guided.advance(state, each - 5, 10, noise), state
-    for t in range(each - 5, each + 5):
-        slow = guided.step(slow, t, noise)
-    for name, value in fast.items():
-        torch.testing.assert_close(value, slow[name], rtol=1e-9, atol=1e-15)
-
-
-class Broken:
-    every = 37
-
-    def see(self, step, state):
-        if step >= 74:
-            raise KeyboardInterrupt
-        return False
-
-    def close(self):
-        pass
+    check_kernel(Guided(robots(), schedule()), Noise(1), 64, 5)
 
 
 def test_interrupted_and_resumed_it_is_the_same_run(tmp_path):
@@ -72,7 +52,7 @@ def test_interrupted_and_resumed_it_is_the_same_run(tmp_path):
     options = {"steps": 150, "ensemble": 50, "seed": 8, "save_every": 25, "progress": False}
     whole = sj.simulate(guided, **options)
     with pytest.raises(KeyboardInterrupt):
-        sj.simulate(guided, **options, out=tmp_path / "run.zarr", observers=[Broken()])
+        sj.simulate(guided, **options, out=tmp_path / "run.zarr", observers=[Interrupted(74, 37)])
     resumed = sj.simulate(guided, **options, out=tmp_path / "run.zarr", resume=True)
     assert equal(resumed.state(), whole.state())
     with pytest.raises(InputError, match="was begun with parameters="):

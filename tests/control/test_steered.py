@@ -17,7 +17,7 @@ from sojourn.noise import Noise
 from sojourn.processes.blood.magnetic import MagneticField
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tree import COIL, INTERVAL, equal, flow, robots
+from tree import COIL, INTERVAL, Interrupted, check_kernel, equal, flow, robots
 
 REAL = torch.float64
 
@@ -49,33 +49,14 @@ def test_equals_looking_wishing_and_moving_by_hand():
 
 
 def test_the_kernel_equals_the_definition():
-    process, noise = steered(), Noise(2)
-    each = round(INTERVAL / process.dt)
-    state = process.advance(process.initial(40, noise), 0, each - 4, noise)
-    fast, slow = process.advance(state, each - 4, 8, noise), state
-    for t in range(each - 4, each + 4):
-        slow = process.step(slow, t, noise)
-    for name, value in fast.items():
-        torch.testing.assert_close(value, slow[name], rtol=1e-9, atol=1e-15)
-
-
-class Broken:
-    every = 53
-
-    def see(self, step, state):
-        if step >= 106:
-            raise KeyboardInterrupt
-        return False
-
-    def close(self):
-        pass
+    check_kernel(steered(), Noise(2), 40, 4)
 
 
 def test_interrupted_between_decisions_and_resumed_it_is_the_same_run(tmp_path):
     options = {"steps": 170, "ensemble": 30, "seed": 1, "save_every": 34, "progress": False}
     whole = sj.simulate(steered(), **options)
     with pytest.raises(KeyboardInterrupt):
-        sj.simulate(steered(), **options, out=tmp_path / "run.zarr", observers=[Broken()])
+        sj.simulate(steered(), **options, out=tmp_path / "run.zarr", observers=[Interrupted(106, 53)])
     resumed = sj.simulate(steered(), **options, out=tmp_path / "run.zarr", resume=True)
     assert equal(resumed.state(), whole.state())
 

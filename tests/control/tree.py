@@ -30,5 +30,31 @@ def robots(generations=1, asymmetry=1.0, coarse=1, **options):
     return BloodRobots(fine.flow, robot, dt=INTERVAL / -(-steps // coarse), **options)
 
 
+class Interrupted:
+    """An observer that is Ctrl-C at a step."""
+
+    def __init__(self, at, every):
+        self.at, self.every = at, every
+
+    def see(self, step, state):
+        if step >= self.at:
+            raise KeyboardInterrupt
+        return False
+
+    def close(self):
+        pass
+
+
+def check_kernel(process, noise, ensemble, reach):
+    """`advance` equals `step` by step, to rounding, across the end of the first interval."""
+    first = round(INTERVAL / process.dt) - reach
+    state = process.advance(process.initial(ensemble, noise), 0, first, noise)
+    fast, slow = process.advance(state, first, 2 * reach, noise), state
+    for t in range(first, first + 2 * reach):
+        slow = process.step(slow, t, noise)
+    for name, value in fast.items():
+        torch.testing.assert_close(value, slow[name], rtol=1e-9, atol=1e-15)
+
+
 def equal(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)

@@ -83,8 +83,6 @@ def _check(state: State, robots: BloodRobots, time: float) -> None:
     fields: dict[str, Any] = {name: state[name].numpy() for name in ("status", "vessel", "since")}
     status, vessel, since = fields.values()
     network, ends = robots.flow.network, robots.junctions
-    if len(wrong := np.flatnonzero(status > CAPTURED)):
-        raise InputError(f"robot {wrong[0]} has status {status[wrong[0]]}, which is none of 0 to 3")
     if len(wrong := np.flatnonzero((status >= LEFT) & ~(since <= time * (1 + _EXACT)))):
         given = f"robot {wrong[0]} left or was captured at {show(float(since[wrong[0]]), 's')}"
         raise InputError(f"{given}, after at={show(time, 's')}; give the time from the start of the run")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from rich.markup import escape
 from rich.table import Table
@@ -221,5 +220,5 @@ def _numbers(e: Estimate) -> str:
     if not e.unit:
         scale, unit = (1.0, "") if e.value > 1 else (100.0, " %")
         return f"{scale * e.value:.4g}{unit} \\[{scale * e.low:.4g}, {scale * e.high:.4g}]"
-    value, low, high = (show(float(np.clip(x, -1e300, 1e300)), e.unit) for x in (e.value, e.low, e.high))
+    value, low, high = (show(x, e.unit) for x in (e.value, e.low, e.high))
     return f"{value} \\[{low}, {high}]"
