@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -52,6 +53,27 @@ def test_chunks_change_nothing(pause, save_every):
     finally:
         driver._PAUSE_SECONDS = previous
     np.testing.assert_array_equal(path.state()["x"].numpy(), by_hand(Walk(), 40, 1, 9)[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("call", "step", "calls"), [(1.0, 1e-3, 30), (0.0, 1.0, 501), (0.0, 1e-3, 30), (0.3, 0.3, 501)]
+)
+def test_how_often_observers_see_the_state(monkeypatch, call, step, calls):
+    """By a clock that a call of `advance` moves by `call` and each of its steps by `step`, s: a call that costs much
+    whatever its steps gets many of them, and slow steps stay few to a chunk."""
+    clock, sizes = [0.0], []
+
+    class Slow(Walk):
+        def advance(self, state, t, steps, noise):
+            clock[0] += call + step * steps
+            sizes.append(steps)
+            return state
+
+    monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    sj.simulate(Slow(), steps=1000, progress=False)
+    assert sum(sizes) == 1000
+    assert len(sizes) <= calls
+    assert call + step * max(sizes) <= max(0.2, 4 * (call + step))
 
 
 def test_store_equals_memory_and_xarray_opens_it(tmp_path):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import operator
 import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,11 @@ from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.observers import NonFiniteError, Observer, ProgressBar, find_non_finite, first_non_finite
 from sojourn.process import Process, State, state_bytes
+from sojourn.record import difference, parameters
 from sojourn.trajectory import MemoryWriter, StoreWriter, Trajectory
 
-_PAUSE_SECONDS = 0.2  # how long a chunk may take before the observers see the state again
+_PAUSE_SECONDS = 0.2  # how long a chunk may take before the observers see the state again,
+_SHORTEST = 4  # or so many times the shortest yet, so that what a call costs whatever its steps is a small part
 
 
 def simulate(
@@ -80,7 +81,7 @@ def simulate(
     marks = _marks(steps, save_every)
     plan: dict[str, Any] = {
         "process": type(process).__name__,
-        "parameters": {field.name: _plain(getattr(process, field.name)) for field in fields(process)},
+        "parameters": parameters(process),
         "seed": seed,
         "steps": steps,
         "save_every": save_every,
@@ -122,7 +123,7 @@ def simulate(
 
 def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
     """The outer loop; True if an observer stopped it. A chunk ends where a frame or an observer is due."""
-    chunk = 1
+    chunk, shortest = 1, math.inf
     saves = iter(marks[np.searchsorted(marks, step, side="right") :])
     next_save = next(saves, None)
     while step < steps:
@@ -134,7 +135,9 @@ def _drive(process, state, step, steps, marks, noise, watching, writer) -> bool:
         if find_non_finite(state):
             _keep_the_last_finite(process, before, step, step + size, noise, writer)
         step += size
-        chunk = _next_chunk(chunk, size, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        shortest = min(shortest, seconds)
+        chunk = _next_chunk(chunk, size, seconds / max(_PAUSE_SECONDS, _SHORTEST * shortest))
         stop = False
         for observer in watching:
             if observer.every is None or step % observer.every == 0 or step == steps:
@@ -171,10 +174,11 @@ def _keep_the_last_finite(process, state, step, end, noise, writer) -> None:
     )
 
 
-def _next_chunk(chunk: int, size: int, seconds: float) -> int:
-    if seconds > _PAUSE_SECONDS:
+def _next_chunk(chunk: int, size: int, taken: float) -> int:
+    """By what part of the time that it may take the last one took."""
+    if taken > 1:
         return max(1, size // 2)
-    return chunk * 2 if size == chunk and seconds < _PAUSE_SECONDS / 2 else chunk
+    return chunk * 2 if size == chunk and taken < 1 / 2 else chunk
 
 
 def _steps(process: Process, steps: int | None) -> int:
@@ -205,9 +209,9 @@ def _writer(process, given, out, resume, members, marks, plan):
         return StoreWriter.create(path, process, members, marks, plan), 0
     group = zarr.open_group(path, mode="r+")
     for name, value in plan.items():
-        if name != "sojourn_version" and group.attrs.get(name) != value:
+        if name != "sojourn_version" and (found := difference(group.attrs.get(name), value)):
             raise InputError(
-                f"{path} was begun with {name}={group.attrs.get(name)!r}, not {value!r}; "
+                f"{path} was begun with {name}={found[0]}, not {found[1]}; "
                 f"resume with the same settings, or write to another place"
             )
     if given and group.attrs["committed"]:
@@ -262,21 +266,3 @@ def check_memory(process: Process, members: int, steps: int, save_every: int | N
             f"{frames:,} frames of {members:,} members need {needed / 1e9:,.1f} GB of memory and {free / 1e9:.1f} GB "
             f"are free; {remedy}"
         )
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, paths as text: what JSON gives back is what was put in; of a large tensor its digest;
-    of what has a method `record`, such as a model, that."""
-    if hasattr(value, "record"):
-        return _plain(value.record())
-    if isinstance(value, torch.Tensor):
-        whole = value.detach().cpu()
-        if whole.ndim == 0:
-            return whole.item()
-        digest = hashlib.sha256(whole.contiguous().numpy().tobytes()).hexdigest()
-        return {"shape": list(whole.shape), "mean": float(whole.double().mean()), "sha256": digest}
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)

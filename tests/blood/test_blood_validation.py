@@ -11,6 +11,7 @@ from sojourn.bounds.estimate import Estimate
 from sojourn.errors import InputError
 from sojourn.experiments import blood_validation_blood as blood
 from sojourn.experiments.blood_validation import BloodValidation
+from sojourn.experiments.blood_validation_cells import cells_and_ligands
 from sojourn.experiments.blood_validation_chance import WATCHED, free
 from sojourn.experiments.blood_validation_exact import exit_law, mean_speed, spreading, survival
 from sojourn.experiments.blood_validation_motion import in_tube
@@ -137,6 +138,14 @@ def test_every_entry_of_a_noise_is_counted():
     words = [row.what.split(", ")[1] for row in rows if "helix" in row.what]
     assert words == ["worst translation", "worst rotation", "worst coupling", "strongest coupling"]
     assert not rows[-1].ends[0] <= 0 <= rows[-1].ends[1]
+
+
+def test_pushed_and_held():
+    """Both agree; an attempt that always held would be seen."""
+    law, held = (Row.of(row) for row in cells_and_ligands(2000, 3)["rows"])
+    assert law.agrees
+    assert held.agrees
+    assert not held.ends[0] <= 1 - math.exp(-8 * 0.5) <= held.ends[1]
 
 
 @pytest.mark.slow

@@ -189,6 +189,13 @@ def test_vessels_of_a_bed_are_as_described():
         assert bend[which].mean() == pytest.approx(bent, abs=5.5 * bent / math.sqrt(which.sum()))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_blood_flows_in_every_vessel_of_a_bed(seed):
+    """What hangs at one node would have the flow of rounding, 1e-15 of the largest; what is on a way has more."""
+    flow = VesselNetwork.tumour_like(300, seed=seed).solve().flow.abs()
+    assert float(flow.min() / flow.max()) > 1e-9
+
+
 def test_arterioles_are_trees_by_murray_s_law():
     """D^3 is kept where an arteriole divides: seen along the flow, the inflow's D^3 is the sum of the branches' less a
     last branch that ends at the node."""

@@ -198,6 +198,33 @@ def test_a_tree_gets_robots_as_it_gets_blood():
     assert ((counts - expected) ** 2 / expected).sum() < chi2.isf(1e-6, 15)
 
 
+@pytest.mark.parametrize("flow", [(0.0, 0.0), (1e-30, 1e-30), (1e-30, -3e-31)])
+def test_robots_pass_where_nothing_flows(flow):
+    """Two vessels that lead to one node, with no flow or that of rounding: through, and back to the same place."""
+    _, at = star([[-1, 0, 0], [1, 0.5, 0]], [True, True], flow)
+    y, radius = 10e-6 * disc(100), torch.full((100,), 10e-6, dtype=REAL)
+    end = torch.ones(100, dtype=torch.int64)
+    assert at.count[[1, 3]].tolist() == [1, 1]
+    assert int(at.feeds[[1, 3]].sum()) == 1
+    there, place = onward(at, end, y, radius)
+    assert there.tolist() == [3] * 100
+    back, again = onward(at, there, 10e-6 * place, radius)
+    assert back.tolist() == [1] * 100
+    torch.testing.assert_close(10e-6 * again, y, rtol=1e-6, atol=1e-15)
+
+
+def test_a_vessel_without_flow_where_others_flow():
+    """Nobody is led into it, from whichever place; out of it robots get to the vessels that flow."""
+    for still in (0.0, -0.0):
+        _, at = star(*FORK, [1.0, 1.0, still])
+        y, radius = 10e-6 * disc(1000), torch.full((1000,), 10e-6, dtype=REAL)
+        assert onward(at, torch.full((1000,), 1), y, radius)[0].unique().tolist() == [2]
+        assert onward(at, torch.full((1000,), 4), y, radius)[0].unique().tolist() == [1]
+    _, at = star(FORK[0], [True, False, True], [1.0, 1.0, 0.0])  # the same, but that it counts as leading to the node
+    assert onward(at, torch.full((1000,), 1), y, radius)[0].unique().tolist() == [2]
+    assert onward(at, torch.full((1000,), 5), y, radius)[0].unique().tolist() == [2]
+
+
 def chain():
     """Twelve short vessels in zigzag, in turn wide and narrow: from one to the next, flow gets four times as fast."""
     nodes = [[7e-6 * k, 7e-6 * (k % 2), 0] for k in range(13)]

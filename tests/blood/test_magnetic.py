@@ -166,3 +166,23 @@ def test_bad_fields():
         MagneticField.rotating("3 mT", "600 rpm", (0, 0, 1))
     with pytest.raises(InputError, match=r"step_out=-1 is below zero; give m B C"):
         mean_rotation(1.0, -1.0)
+
+
+def test_fields_that_nobody_makes():
+    """A number without a unit above 0.5 T is 3 mT more often than 3 T; with its unit it may be a scanner's."""
+    assert MagneticField.uniform(("3 T", 0, 0)).steady[0] == 3
+    assert MagneticField.uniform(torch.tensor([3.0, 0, 0])).steady[0] == 3
+    with pytest.raises(InputError, match=r"steady\[0\]=3 is 3 T, as in a scanner; write '3 T' or '3 mT'"):
+        MagneticField.uniform((3, 0, 0))
+    with pytest.raises(InputError, match=r"B=3 is 3 T, as in a scanner"):
+        MagneticField.rotating(3, "1 Hz", (0, 0, 1))
+    for most in (("30 T", 0, 0), torch.tensor([0, 0, -30.0])):
+        with pytest.raises(InputError, match=r"steady=30 T is above the 11\.7 T of the strongest magnet for a body"):
+            MagneticField.uniform(most)
+    for given in (3.0, "0.4 T/m"):
+        with pytest.raises(InputError, match=r"jacobian=.* is not a matrix; give its three rows"):
+            MagneticField.gradient((0, 0, 0), given)
+    with pytest.raises(InputError, match=r"frequency has shape \(2,\); give one number"):
+        MagneticField.rotating("1 mT", torch.ones(2), (0, 0, 1))
+    with pytest.raises(InputError, match=r"B has shape \(2,\); give one number"):
+        MagneticField.rotating(torch.ones(2) / 1000, 1, (0, 0, 1))

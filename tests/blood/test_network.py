@@ -190,6 +190,9 @@ def test_networks_without_flow_are_refused(changes, message):
             {"node": 2, "flow": "1 mm/s"},
             "at node 2: flow='1 mm/s' is not a flow; give cubic metres a second or text such",
         ),
+        ({"node": 2, "velocity": 20}, "at node 2: velocity=20 m/s is faster than blood anywhere; give metres a second"),
+        ({"node": 2, "flow": torch.ones(2)}, "at node 2: flow has shape (2,); give one number"),
+        ({"node": 2, "pressure": 0, "hematocrit": torch.ones(2)}, "at node 2: hematocrit has shape (2,); give one"),
         ({"node": 2, "pressure": 0, "hematocrit": 45}, "at node 2: hematocrit=45 is not in [0, 1); give a share"),
     ],
 )
@@ -206,3 +209,24 @@ def test_diameters_may_be_a_list_of_text_and_numbers():
     assert found.diameter.tolist() == [2e-5, 1e-5]
     with pytest.raises(InputError, match=r"diameter\[1\]='3 s' is not a length"):
         VesselNetwork(nodes, vessels, ["20 um", "3 s"], boundaries=ends)
+    with pytest.raises(InputError, match="vessel 1 has diameter=20 m, and the aorta 30 mm; give metres, or text such"):
+        VesselNetwork(nodes, vessels, [20e-6, 20.0], boundaries=ends)
+    with pytest.raises(InputError, match="diameter=None is not a length"):
+        VesselNetwork(nodes, vessels, None, boundaries=ends)
+
+
+def test_words_and_ends_of_another_kind():
+    nodes, vessels = [[0, 0, 0], [1e-4, 0, 0]], [[0, 1]]
+    end = Boundary(0, pressure="10 mmHg")
+    with pytest.raises(InputError, match=r"boundaries=Boundary\(0, pressure='1\.3332 kPa'\) are no list; give one"):
+        VesselNetwork(nodes, vessels, "20 um", boundaries=end)
+    for name in ("kinds", "names"):
+        for words in ([1], "a"):
+            with pytest.raises(InputError, match=f"{name}=.* are not texts; give one for each vessel, or none"):
+                VesselNetwork(nodes, vessels, "20 um", boundaries=[end, Boundary(1, pressure=0)], **{name: words})
+
+
+def test_a_boundary_is_shown_with_units():
+    assert repr(Boundary(3, velocity="-2 mm/s", hematocrit=0.4)) == "Boundary(3, velocity='-2 mm/s', hematocrit=0.4)"
+    given = Boundary(0, pressure="50 mmHg")
+    assert eval(repr(given)).pressure == pytest.approx(given.pressure, rel=1e-4)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sojourn.processes.blood.phase_separation import (
     SEPARATIONS,
+    at_nodes,
     derivatives,
     distribute,
-    junctions,
     sweep,
 )
 from sojourn.processes.blood.rheology import cell_share
@@ -30,7 +30,7 @@ def tensor(values):
 def node(arriving, leaving, law):
     """Hematocrits of what leaves one node: (flow, diameter in um, hematocrit) arrive, (flow, diameter) leave."""
     ends = [(1 + i, 0) for i in range(len(arriving))] + [(0, 1 + len(arriving) + i) for i in range(len(leaving))]
-    at = junctions(np.array(ends), 1 + len(ends))
+    at = at_nodes(np.array(ends), 1 + len(ends))
     flow, d = tensor([x[0] for x in (*arriving, *leaving)]), 1e-6 * tensor([x[1] for x in (*arriving, *leaving)])
     h = tensor([x[2] for x in arriving] + [0.0] * len(leaving))
     entering = torch.zeros(1 + len(ends), dtype=torch.float64)
@@ -135,7 +135,7 @@ def random_flow(count, seed):
     pressure = rng.standard_normal(count)
     flow = rng.lognormal(size=len(ends)) * (pressure[ends[:, 0]] - pressure[ends[:, 1]])
     d = rng.uniform(4e-6, 30e-6, len(ends))
-    return pressure, flow, d, rng.uniform(0.1, 0.6, count), junctions(ends, count)
+    return pressure, flow, d, rng.uniform(0.1, 0.6, count), at_nodes(ends, count)
 
 
 @given(st.integers(2, 40), st.integers(0, 10**6), st.sampled_from(LAWS))

@@ -58,6 +58,9 @@ def test_gradients():
 def test_bad_robots():
     with pytest.raises(InputError, match=r"radius=0 is not above zero; give metres or text such as '20 um'"):
         Robot(0)
+    for radius in (0.5, torch.tensor([1e-6, 0.5])):
+        with pytest.raises(InputError, match="radius=500 mm, and the aorta 30 mm; give metres, or text such as"):
+            Robot(radius)
     with pytest.raises(InputError, match=r"magnetic_moment='1 mT' is not a magnetic moment; give ampere square metres"):
         Robot("1 um", magnetic_moment="1 mT")
     with pytest.raises(InputError, match=r"swim_speed=-1e-05 is below zero; the axis points where it points"):

@@ -236,7 +236,7 @@ def named():
     [
         ({"robot": Robot("6 um")}, "the robot, 12 um across, is larger than its vessel: neck has diameter=10 um"),
         ({"robot": Robot("1 um", aspect_ratio=7.0)}, "the robot, 14 um across, is larger than its vessel: neck"),
-        ({"robot": Robot("0.5 um", swim_speed=torch.zeros(2))}, r"a swim_speed of shape \(2,\); give one number"),
+        ({"robot": Robot("0.5 um", swim_speed=torch.zeros(2))}, r"swim_speed has the shape \(2,\); give one number"),
         ({"dt": "5 ms"}, r"dt=5 ms carries a robot past neck; give at most 1\.25 ms"),
         ({"dt": "1.2 ms"}, r"dt=1\.2 ms turns a robot by more than a radian in neck; give at most"),
         ({"dt": "1 s", "robot": Robot("0.5 um", swim_speed="1 m/s")}, "dt=1 s carries a robot past neck"),
@@ -318,6 +318,39 @@ def test_arguments_of_another_kind():
         BloodRobots(flow, robot, (0, 0, 1))
     with pytest.raises(InputError, match="contact is a dict; give a Contact or None"):
         BloodRobots(flow, robot, contact={})
+    for name in ("shear_strength", "viscosity", "temperature", "dt"):
+        with pytest.raises(InputError, match=rf"^{name} has shape \(2,\); give one number$"):
+            BloodRobots(flow, robot, **{name: torch.full((2,), 300.0)})
+
+
+def test_numbers_as_tensors_of_one():
+    """They are the numbers, whatever their shape."""
+    flow, robot = VesselNetwork.tube("20 um", "200 um").solve(), Robot("1 um")
+    given = {"shear_strength": 0.2, "viscosity": 1e-3, "temperature": 300.0, "dt": 1e-4}
+    plain, tensors = (
+        BloodRobots(flow, robot, **kind)
+        for kind in (given, {k: torch.tensor([v], dtype=torch.float64) for k, v in given.items()})
+    )
+    start = plain.initial(50, Noise(1))
+    for name, value in plain.advance(start, 0, 20, Noise(2)).items():
+        assert torch.equal(tensors.advance(start, 0, 20, Noise(2))[name], value)
+    assert isinstance(tensors.dt, float)
+
+
+def test_late_fields_are_those_of_their_time():
+    """A field that turns, after 2^24 steps and more, where single precision no longer tells a step from the next."""
+    field = MagneticField.rotating("5 mT", "40 Hz", (0, 0, 1))
+    process = BloodRobots(
+        VesselNetwork.tube("20 um", "1 m").solve(),
+        Robot("1 um", magnetic_moment="1e-15 A m^2"),
+        field=field,
+        dt="200 us",
+    )
+    start, t = process.initial(30, Noise(1)), 2**25 + 1
+    slow = start
+    for k in range(8):
+        slow = process.step(slow, t + k, Noise(2))
+    torch.testing.assert_close(process.advance(start, t, 8, Noise(2))["axis"], slow["axis"], rtol=0, atol=1e-9)
 
 
 def test_a_stopped_network_injects_nobody():

@@ -262,6 +262,10 @@ def test_directions_numbers_and_units_do_not_matter():
         ]  # fmt: skip
         return solve(replace(network, boundaries=ends))
 
+    slow = driven(0.5e-3, 1e5)  # a micrometre a second, at a bar
+    torch.testing.assert_close(slow.flow / unit, 0.5e-3 * flow.flow / unit, rtol=1e-9, atol=1e-14)
+    torch.testing.assert_close(slow.hematocrit, flow.hematocrit, **scale)
+    assert max(slow.residual, slow.cell_residual) < 1e-11
     more = driven(1e3, 1e4)
     torch.testing.assert_close(more.flow / unit, 1e3 * flow.flow / unit, rtol=1e-9, atol=1e-8)
     torch.testing.assert_close(more.hematocrit, flow.hematocrit, **scale)
@@ -352,6 +356,10 @@ def test_bad_input():
         solve(network, viscosity="1.2 mm")
     with pytest.raises(InputError, match=r"viscosity=0 is not above zero"):
         solve(network, viscosity=0)
+    with pytest.raises(InputError, match=r"viscosity has shape \(2,\); give one number"):
+        solve(network, viscosity=torch.tensor([1e-3, 2e-3]))
+    with pytest.raises(InputError, match=r"separation=\['2005'\] is not known"):
+        solve(network, separation=["2005"])
     narrow = replace(star(10.0, (8.0, 1.0)), names=("feeder", "wide", "narrow"))
     with pytest.raises(
         InputError, match=r"narrow has diameter=1 um, and viscosity='pries_in_vivo_1994' holds above 1\.1 um; widen"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sojourn.errors import InputError
-from sojourn.processes.blood.units import positive, show, si
+from sojourn.processes.blood.units import in_a_body, one, positive, show, si
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,29 @@ def test_pint_waits_for_text():
         "assert 'pint' not in sys.modules; si('1 um', 'm', name='x'); assert 'pint' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_degrees_are_no_kelvins():
+    with pytest.raises(InputError, match=r"temperature=37 K is below freezing; did you mean 310\.15 K or '37 degC'\?"):
+        positive(37, "K", name="temperature")
+    with pytest.raises(InputError, match=r"temperature=250 K is below freezing; a body has 310\.15 K"):
+        positive(torch.tensor([310.0, 250.0]), "K", name="temperature")
+    assert positive("1e-9 K", "K", name="temperature") == 1e-9  # no Brownian motion
+    assert positive("37 degC", "K", name="temperature") == pytest.approx(310.15)
+
+
+@pytest.mark.parametrize(("number", "unit"), [(10.1, "m/s"), (-10.1, "m/s"), (12.1, "T"), (torch.tensor(1e3), "T")])
+def test_what_no_body_has(number, unit):
+    in_a_body(number / 1000, unit, name="x")
+    with pytest.raises(InputError, match=r"^x=.* (faster than blood|strongest magnet).*; give "):
+        in_a_body(number, unit, name="x")
+
+
+def test_one_number():
+    assert one(3.0, name="x") == 3.0
+    found = one(torch.ones(1, 1, requires_grad=True), name="x")
+    assert found.shape == ()
+    assert found.requires_grad
+    for shape in ((2,), (0,), (1, 3)):
+        with pytest.raises(InputError, match=r"x has shape \(.*\); give one number"):
+            one(torch.ones(shape), name="x")

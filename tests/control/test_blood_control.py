@@ -25,6 +25,8 @@ def test_guidance_beats_the_flow_and_a_run_goes_on(tmp_path):
     assert len(run.metrics("optimise")) == 2
     assert any("direction steers" in line for line in lines)
     assert {p.name for p in (run.path / "figures").glob("*.png")} == {"field.png", "gates.png", "places.png"}
+    schedule = json.loads((run.path / "schedule.json").read_text())
+    assert max(schedule["ramp"]) == pytest.approx(0.04)  # the coil's rate binds
     before = json.loads((run.path / "optimised.json").read_text())
     assert sum(before["in_target"]) + before["moving"] <= before["robots"] == 500
     assert len(json.loads((run.path / "feedback.json").read_text())["in_target"]) == 8
@@ -43,3 +45,19 @@ def test_bad_settings_are_refused():
         InputError, match=r"^the robot, 18 um across, is larger than its vessel: vessel 3 has diameter=12.599 um"
     ):
         BloodControl(radius="9 um")
+
+
+def test_intervals_too_few_or_too_many_are_refused_before_anything_runs():
+    line = (
+        r"^intervals=2 of 40 ms end before any robot comes to the first gate, after 173\.\d+ ms; give more than 4, and"
+    )
+    with pytest.raises(InputError, match=line):
+        BloodControl(intervals=2)
+    with pytest.raises(InputError, match=r"^intervals=22 of 1 us end before any robot comes to the first gate"):
+        BloodControl(interval="1 us")
+    line = (
+        r"^interval='1 us', intervals=500000 and ensemble=20000 would run about \d+ hours, [\d,]+ steps of 1 us a simul"
+    )
+    with pytest.raises(InputError, match=line):
+        BloodControl(interval="1 us", intervals=500_000)
+    assert 60 < BloodControl().lasts < 300

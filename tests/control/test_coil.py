@@ -74,8 +74,17 @@ def test_to_turn_round_takes_the_whole_range_over_the_rate():
     """From 0 to 3 mT at 100 mT/s are 30 ms, from there to -3 mT 60 ms more."""
     fields = torch.zeros(12, 3, dtype=REAL)
     fields[:4, 0], fields[4:, 0] = 3e-3, -3e-3
-    made = COIL.follow(fields, torch.zeros(12, 3, 3, dtype=REAL), interval="10 ms").field[:, 0]
-    np.testing.assert_allclose(1e3 * made, [1, 2, 3, 3, 2, 1, 0, -1, -2, -3, -3, -3], atol=1e-12)
+    made = COIL.follow(fields, torch.zeros(12, 3, 3, dtype=REAL), interval="10 ms")
+    np.testing.assert_allclose(1e3 * made.field[:, 0], [1, 2, 3, 3, 2, 1, 0, -1, -2, -3, -3, -3], atol=1e-12)
+    np.testing.assert_allclose(1e3 * made.ramp, [10, 10, 10, 0, 10, 10, 10, 10, 10, 10, 0, 0], atol=1e-12)
+
+
+def test_field_and_gradient_are_on_their_way_as_long_as_the_slower_needs():
+    """A range of 3 mT takes 30 ms at 100 mT/s, one of 0.5 T/m as long."""
+    last, field = (torch.zeros(3, dtype=REAL), torch.zeros(3, 3, dtype=REAL)), torch.tensor([0, 0, 1.0], dtype=REAL)
+    for share, part, expected in ((0.2, 0.7, 21), (0.7, 0.2, 21), (0, 0, 0)):
+        new = 3e-3 * share * field, 0.5 * part * pull(field)
+        assert 1e3 * float(COIL.duration(last, new)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_gradients_pass_the_limits():
@@ -84,7 +93,7 @@ def test_gradients_pass_the_limits():
 
     def made(w):
         found = COIL.follow(2e-3 * w[:, :3], 0.3 * from_five(w[:, 3:]), interval="20 ms")
-        return 1e3 * found.field, found.gradient
+        return 1e3 * found.field, found.gradient, 1e3 * found.ramp
 
     sizes = wishes[:, :3].detach().norm(dim=1)
     assert float(sizes.min()) < 1.5 < float(sizes.max())
@@ -135,6 +144,14 @@ def test_what_no_coil_can_be_or_do_is_refused():
         Coil("3 mT", "3 mT", "1 T/s")
     with pytest.raises(InputError, match=r"^wishes have shapes \(4, 2\) and \(4, 3, 3\); give fields \(n, 3\)"):
         COIL.follow(torch.zeros(4, 2), torch.zeros(4, 3, 3), interval=1)
+    with pytest.raises(InputError, match=r"^fields holds values that are not finite; give teslas or text such as"):
+        COIL.follow(torch.full((4, 3), math.nan), torch.zeros(4, 3, 3), interval=1)
+    with pytest.raises(
+        InputError, match=r"^gradients is not an array of numbers; give a tensor, or nested lists, in T/m"
+    ):
+        COIL.follow(torch.zeros(4, 3), "0.5 T/m", interval=1)
+    with pytest.raises(InputError, match=r"^robots is a Coil; give BloodRobots"):
+        COIL.fit(COIL, interval=1)
     slow = Coil("0.3 mT", "0.5 T/m", "1 mT/s")
     with pytest.raises(
         InputError, match=r"^frequency=2 1/s at 300 uT needs more than rate_limit=1 mT/s; give at most 0\.5305"

@@ -85,8 +85,12 @@ def test_rewards_sum_to_progress_and_capture_and_the_episode_ends_when_all_have_
 
 
 def test_what_is_no_game_or_action_is_refused():
+    from sojourn.control.environment import SteeringEnv
+
     with pytest.raises(InputError, match=r"^horizon=0 with ensemble=20 is no episode; give 1 or more of each"):
         game(horizon=0)
+    with pytest.raises(InputError, match=r"^route is a Flow; give a Route"):
+        SteeringEnv(robots(2), flow(2), COIL, Localisation(0.0), interval=INTERVAL, horizon=1)
     env = game()
     with pytest.raises(InputError, match=r"^step before reset; begin an episode with reset\(\)"):
         env.step(np.zeros(8))

@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import quad
 
 import sojourn as sj
-from sojourn.control import Guided, Route, Schedule, objective, peak_bytes, soft_share
+from sojourn.control import Coil, Guided, Route, Schedule, objective, peak_bytes, soft_share
 from sojourn.control.coil import from_five
 from sojourn.errors import InputError
 from sojourn.noise import Noise
@@ -97,6 +97,27 @@ def test_gradients_by_field_and_gradient_equal_finite_differences(target):
             assert float(slope @ direction) == pytest.approx(expected, rel=1e-4)
 
 
+def test_gradients_pass_the_ramps_of_a_slow_coil():
+    """Through how far and for how long the field is on its way, to wishes that turn round in every interval."""
+    route, inner, coil = Route(flow(1), 1), coarse(), Coil("3 mT", "0.5 T/m", "50 mT/s")
+
+    def share(values):
+        wishes = (values + sign).reshape(8, 8)
+        plan = coil.follow(1e-3 * wishes[:, :3], 0.2 * from_five(wishes[:, 3:]), interval=INTERVAL)
+        return soft_share(Guided(inner, plan), route, steps=STEPS, ensemble=40, seed=1)
+
+    sign = torch.tensor([2.0, -2.0] * 4, dtype=REAL).repeat_interleave(8)
+    values = numbers(2).requires_grad_()
+    (slope,) = torch.autograd.grad(share(values), values)
+    random = np.random.default_rng(1)
+    with torch.no_grad():
+        for _ in range(4):
+            direction = torch.from_numpy(random.normal(size=64))
+            expected = float(difference(share, values, direction, 1e-5))
+            assert abs(expected) > 1e-7
+            assert float(slope @ direction) == pytest.approx(expected, rel=1e-4)
+
+
 def test_gradients_by_swimming_moment_and_flow_equal_finite_differences():
     def share(x):
         network = VesselNetwork.murray_tree(1, "20 um", length_ratio=5, inlet_velocity=5e-4 * x[0], hematocrit=0.2)
@@ -173,6 +194,8 @@ def test_a_narrow_logistic_gives_the_true_share():
 
 
 def test_what_has_no_share_is_refused():
+    with pytest.raises(InputError, match=r"^guided is a BloodRobots; give Guided robots"):
+        soft_share(coarse(), Route(flow(1), 1), steps=1, ensemble=1)
     tube = VesselNetwork.tube("20 um", "100 um", inlet_velocity="0.5 mm/s", hematocrit=0.2).solve()
     guided = Guided(BloodRobots(tube, Robot("1 um")), Schedule.constant(MagneticField.none()))
     with pytest.raises(InputError, match=r"^Route\(vessel 0\) has no gate: all the flow goes to the target anyway"):

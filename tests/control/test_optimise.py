@@ -8,8 +8,11 @@ import torch
 from scipy.stats import binom
 
 import sojourn as sj
-from sojourn.control import Guided, Route, optimise
+from sojourn.control import Guided, Route, Schedule, optimise
 from sojourn.errors import InputError
+from sojourn.processes.blood.magnetic import MagneticField
+from sojourn.processes.blood.robot import Robot
+from sojourn.processes.blood.robots import BloodRobots
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tree import COIL, INTERVAL, flow, robots
@@ -52,3 +55,33 @@ def test_what_changes_nothing_is_refused():
         ascent(0, route)
     with pytest.raises(InputError, match=r"^rate=0 is not above zero"):
         ascent(1, route, rate=0)
+    with pytest.raises(InputError, match=r"^rate='fast' is not a number with a unit; give a number or text such as"):
+        ascent(1, route, rate="fast")
+    with pytest.raises(InputError, match=r"^robots is a Guided; give BloodRobots"):
+        optimise(
+            Guided(robots(1), Schedule.constant(MagneticField.none())), route, COIL, interval=INTERVAL, intervals=8
+        )
+    with pytest.raises(InputError, match=r"^coil is a float; give a Coil"):
+        optimise(robots(1), route, 3e-3, interval=INTERVAL, intervals=8)
+
+
+def test_a_rate_is_a_share_as_well():
+    route = Route(flow(1), 1)
+    one, other = (ascent(1, route, 4, rate=rate).schedule.field for rate in (0.5, "50 %"))
+    assert torch.equal(one, other)
+    assert float(one.norm()) > 0
+
+
+def test_intervals_that_end_before_the_first_gate_are_refused():
+    """The fastest robots come there from 0.9 of the trunk's 100 um at 1 mm/s and 40 um/s: after 86.5 ms."""
+    line = r"^intervals=2 of 40 ms end before any robot comes to the first gate, after 86\.5\d* ms; give more than 2,"
+    with pytest.raises(InputError, match=line):
+        ascent(1, Route(flow(1), 1), intervals=2)
+
+
+def test_robots_that_no_field_moves_are_refused():
+    still = BloodRobots(flow(1), Robot("1.634 um"), dt=robots(1, coarse=3).dt)
+    with pytest.raises(
+        InputError, match=r"^no field changes the share that takes Route.*; give robots with a magnetic"
+    ):
+        optimise(still, Route(flow(1), 1), COIL, interval=INTERVAL, intervals=8, turns=1, ensemble=20)

@@ -104,6 +104,8 @@ def test_the_next_gate_is_the_one_ahead():
 
 
 def test_targets_that_are_none_are_refused():
+    with pytest.raises(InputError, match=r"^flow is a VesselNetwork; give what VesselNetwork.solve\(\) returns"):
+        Route(flow(2).network, 4)
     with pytest.raises(InputError, match=r"^target=7 is no vessel; they are numbered 0 to 6"):
         Route(flow(2), 7)
     with pytest.raises(InputError, match=r"^target='tumour' is not a whole number"):

@@ -92,3 +92,5 @@ def test_whole_or_not_at_all(run, tmp_path):
         write_robots(tmp_path / "out", trajectory, robots)
     with pytest.raises(InputError, match="stride=0 is not a whole number from 1"):
         write_robots(tmp_path / "more", trajectory, robots, stride=0)
+    with pytest.raises(InputError, match=r"^path=None is no path; give the name of the file to write$"):
+        write_robots(None, trajectory, robots)

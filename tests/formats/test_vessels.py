@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from sojourn.errors import InputError
-from sojourn.formats.vessels import read_csv, read_secomb, read_swc, write_csv
+from sojourn.formats.vessels import read_csv, read_secomb, read_swc, read_vtp, write_csv
 from sojourn.formats.vessels.parts import cone
 from sojourn.processes.blood.boundary import Boundary
 from sojourn.processes.blood.network import VesselNetwork
@@ -167,7 +167,7 @@ def test_csv(tmp_path):
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_csv_round_trip_is_exact(data, tmp_path):
     """All floats of all sizes come back to the last bit, with lines, commas and quotes in the names."""
-    size = st.floats(1e-9, 1e3)
+    size, width = st.floats(1e-9, 1e3), st.floats(1e-9, 0.1)
     nodes = np.array([[0, 0, 0], [data.draw(size), 0, 0], [data.draw(size), -data.draw(size), data.draw(size)]])
     vessels = [[0, 1], [2, 1]]
     span = np.linalg.norm(nodes[[1, 1]] - nodes[[0, 2]], axis=1)
@@ -175,7 +175,7 @@ def test_csv_round_trip_is_exact(data, tmp_path):
     network = VesselNetwork(
         nodes,
         vessels,
-        [data.draw(size), data.draw(size)],
+        [data.draw(width), data.draw(width)],
         length=span * [1, data.draw(st.floats(1, 5))],
         boundaries=(
             Boundary(0, flow=data.draw(st.floats(-1e-9, 1e-9)), hematocrit=data.draw(st.floats(0, 0.99))),
@@ -307,3 +307,10 @@ def test_bad_csv(tmp_path, old, new, message):
         read_csv(nodes, edges)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("read", [read_swc, read_vtp, read_secomb, lambda path: read_csv(path, path)])
+@pytest.mark.parametrize("path", [None, 3])
+def test_no_path(read, path):
+    with pytest.raises(InputError, match=f"^path={path} is no path; give the name of the file to read$"):
+        read(path)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sojourn.errors import InputError
 from sojourn.formats.vessels import read_vtp, write_vtp
 from sojourn.formats.vessels.parts import cone
+from sojourn.formats.vessels.vtk_xml import read_polydata
 from sojourn.processes.blood.boundary import Boundary
 from sojourn.processes.blood.network import VesselNetwork
 
@@ -172,7 +173,11 @@ def test_round_trip(tmp_path, seed):
 def test_names_and_boundaries_come_back(names, values, tmp_path):
     pressure, flow, velocity = values
     nodes = np.array([[0, 0, 0], [1e-4, 0, 0], [2e-4, 1e-4, 0], [2e-4, -1e-4, 0]])
-    ends = (Boundary(0, flow=flow, hematocrit=0.3), Boundary(2, pressure=pressure), Boundary(3, velocity=velocity))
+    ends = (
+        Boundary(0, flow=flow, hematocrit=0.3),
+        Boundary(2, pressure=pressure),
+        Boundary(3, velocity=1e-8 * velocity),
+    )
     network = VesselNetwork(
         nodes, [[0, 1], [1, 2], [1, 3]], 1e-5, boundaries=ends, names=[*names, "x"], kinds=[*names, names[0]]
     )
@@ -316,3 +321,40 @@ def test_lines_do_not_say_what_drives_the_blood(tmp_path):
         InputError, match=r"give boundaries= for 3 ends: nodes 0 at \(0, 0, 0\) um, 2 at \(60, 40, 0\) um"
     ):
         read_vtp(saved(tmp_path, vtp()))
+
+
+def test_arguments_of_another_kind(tmp_path):
+    """One line each, and no file."""
+    network, path = VesselNetwork.tube("20 um", "1 mm"), tmp_path / "a.vtp"
+    data = "give numbers, 1 rows"
+    for message, call in {
+        "network is a Flow; give a VesselNetwork, such as flow.network": lambda: write_vtp(path, network.solve()),
+        "network is a str; give a VesselNetwork": lambda: write_vtp(network, "a.vtp"),
+        "path=None is no path": lambda: write_vtp(None, network),
+        "cannot write .*No such file or directory; give a file in": lambda: write_vtp(
+            tmp_path / "no" / "a.vtp", network
+        ),
+        "cannot write .*; give a file in a folder that exists": lambda: write_vtp(tmp_path, network),
+        "vessel_data is a list; give a dict such as": lambda: write_vtp(path, network, vessel_data=[1.0]),
+        "node_data has the name 3; give a text": lambda: write_vtp(path, network, node_data={3: [1.0, 2.0]}),
+        "'x' holds rows of different lengths": lambda: write_vtp(path, network, node_data={"x": [[1], [1, 2]]}),
+        f"vessel_data 'x' .*; {data}": lambda: write_vtp(path, network, vessel_data={"x": "abc"}),
+        f"vessel_data 'x' has shape .*; {data}": lambda: write_vtp(path, network, vessel_data={"x": 1.0}),
+        "boundaries=3 are neither a list of Boundary nor": lambda: read_vtp(written(tmp_path, network), boundaries=3),
+    }.items():
+        with pytest.raises(InputError, match=message) as error:
+            call()
+        assert "\n" not in str(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["b.vtp"]
+
+
+def written(folder, network):
+    write_vtp(folder / "b.vtp", network)
+    return folder / "b.vtp"
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "g", "i1", "u2", "i8", "?"])
+def test_numbers_of_every_size(kind, tmp_path):
+    network = VesselNetwork.tube("20 um", "1 mm")
+    write_vtp(tmp_path / "a.vtp", network, node_data={"x": np.array([0, 1]).astype(kind)})
+    assert read_polydata(tmp_path / "a.vtp").point_data["x"].tolist() == [0, 1]

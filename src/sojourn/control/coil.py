@@ -1,7 +1,8 @@
 """What coils can do: a wish for a field B and a gradient G becomes what is possible.
 
     size    B -> B min(1, B_max / |B|),   G -> S min(1, G_max / |S|_2),   S = (G + G^T)/2 - tr(G)/3
-    rate    |B' - B| <= r dt,   |G' - G|_2 <= r dt G_max / B_max
+    rate    |B' - B| <= r d,   |G' - G|_2 <= r d G_max / B_max,   d the interval
+    ramp    from B to B' and from G to G' in a straight line, T = max(|B' - B|, |G' - G|_2 B_max / G_max) / r
 
 |S|_2 is the largest singular value: a moment m is pulled by |S|_2 m at most. Both are shortened, not cut component by
 component, so a wish keeps its direction; one within the limits stays as it is. Gradients pass through either way.
@@ -11,10 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sojourn.control.checks import check_kind, numbers
+from sojourn.control.ramp import Made, no_current
 from sojourn.control.schedule import Schedule, check_step_out
 from sojourn.errors import InputError
 from sojourn.processes.blood import time_step
@@ -48,38 +52,44 @@ class Coil:
         """The wish within the limits of size: field (..., 3), T, and gradient (..., 3, 3), T/m."""
         return _shortened(field, self.field_limit), _softened(symmetric_traceless(gradient), self.gradient_limit)
 
-    def towards(
-        self, last: tuple[Tensor, Tensor], wish: tuple[Tensor, Tensor], seconds: float
-    ) -> tuple[Tensor, Tensor]:
+    def towards(self, last: Made, wish: Made, seconds: float) -> Made:
         """How far the coils get in that time from the last field (3,) and gradient (3, 3) to those wished for."""
         field, gradient = self.possible(*wish)
         reach = self.rate_limit * seconds
         share = reach / self.field_limit * self.gradient_limit
         return last[0] + _shortened(field - last[0], reach), last[1] + _softened(gradient - last[1], share)
 
-    def follow(self, fields: Tensor, gradients: Tensor, *, interval: Quantity) -> Schedule:
+    def duration(self, last: Made, new: Made) -> Tensor:
+        """T, (), s: how long the currents need from the last field and gradient to the new ones, all in proportion."""
+        field = torch.linalg.vector_norm(new[0] - last[0])
+        gradient = torch.linalg.matrix_norm(new[1] - last[1], 2)
+        return torch.maximum(field, gradient / self.gradient_limit * self.field_limit) / self.rate_limit
+
+    def follow(self, fields: Any, gradients: Any, *, interval: Quantity) -> Schedule:
         """The schedule that wishes become, one an interval, from coils without current.
 
         Args:
-            fields: (n, 3), T.
+            fields: (n, 3), T; a tensor, which may ask for gradients, or nested lists.
             gradients: (n, 3, 3), T/m.
             interval: s.
 
         Raises:
-            InputError: wishes of other shapes, an interval that is not above zero.
+            InputError: wishes of other shapes or not finite, an interval that is not above zero.
         """
         seconds = positive(interval, "s", name="interval")
+        fields, gradients = numbers(fields, "T", name="fields"), numbers(gradients, "T/m", name="gradients")
         if fields.ndim != 2 or fields.shape[1:] != (3,) or gradients.shape != (len(fields), 3, 3) or not len(fields):
             raise InputError(
                 f"wishes have shapes {tuple(fields.shape)} and {tuple(gradients.shape)}; give fields (n, 3) and "
                 "gradients (n, 3, 3)"
             )
-        now = (torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64))
-        path = []
-        for wish in zip(fields.double(), gradients.double(), strict=True):
-            now = self.towards(now, wish, seconds)
+        now, path, ramp = no_current(), [], []
+        for wish in zip(fields, gradients, strict=True):
+            last, now = now, self.towards(now, wish, seconds)
             path.append(now)
-        return Schedule(torch.stack([b for b, _ in path]), torch.stack([g for _, g in path]), seconds)
+            ramp.append(self.duration(last, now))
+        field, gradient = (torch.stack(parts) for parts in zip(*path, strict=True))
+        return Schedule(field, gradient, seconds, ramp=torch.stack(ramp))
 
     def rotating(self, B: Quantity, frequency: Quantity, axis: Vector, *, robots: BloodRobots) -> MagneticField:
         """A turning field of size B, shortened to the limit, that these robots can follow.
@@ -114,9 +124,12 @@ class Coil:
 
     def fit(self, robots: BloodRobots, *, interval: Quantity) -> BloodRobots:
         """These robots with the longest safe dt that divides an interval, whatever field the coils make."""
+        check_kind(robots, BloodRobots, name="robots", remedy="BloodRobots")
         seconds = positive(interval, "s", name="interval")
         strongest = self.strongest(robots.field)
-        longest = time_step.choose(robots.flow.network, robots.vessels, robots.body, strongest, None)
+        longest = time_step.choose(
+            robots.flow.network, robots.vessels, robots.body, strongest, None, robots.margination
+        )
         return replace(robots, dt=seconds / math.ceil(seconds / longest * (1 - 1e-12)))
 
 

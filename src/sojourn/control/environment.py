@@ -5,15 +5,16 @@ from sojourn.control.environment import SteeringEnv
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sojourn.control.checks import check_kind
 from sojourn.control.coil import Coil, from_five, to_five
 from sojourn.control.localisation import Localisation
+from sojourn.control.ramp import no_current, on_the_way
 from sojourn.control.route import Route
 from sojourn.control.schedule import check_field, steps_of, under
 from sojourn.driver import whole
@@ -42,9 +43,11 @@ class SteeringEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         ensemble: how many robots there are.
 
     Action, (8,), each in [-1, 1]: the field over its limit, then xx, yy, xy, xz, yz of the gradient over its own; the
-    coil shortens what is too large. Observation, (15,), each in [-1, 1]: the mean place, from one end of the network's
-    box to the other, and the mean axis, both late and noisy and cut off at the bounds; the field and gradient that the
-    coil made last, as an action; the elapsed part of the horizon, from -1 to 1.
+    coil shortens what is too large, and is on its way there from the last one as long as it must.
+
+    Observation, (15,), each in [-1, 1]: the mean place, from one end of the network's box to the other, and the mean
+    axis, both late and noisy and cut off at the bounds; the field and gradient that the coil made last, as an action;
+    the elapsed part of the horizon, from -1 to 1.
 
     Reward: what the interval adds to mean progress along the route (`Route.progress`) plus the share captured in the
     target; over an episode the last of these less the first. Terminated when no robot is on the way or bound; truncated
@@ -70,6 +73,13 @@ class SteeringEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         horizon: int,
         ensemble: int = 100,
     ) -> None:
+        for name, value, kind in (
+            ("robots", robots, BloodRobots),
+            ("route", route, Route),
+            ("coil", coil, Coil),
+            ("localisation", localisation, Localisation),
+        ):
+            check_kind(value, kind, name=name, remedy=f"a {kind.__name__}")
         self.robots, self.route, self.coil, self.localisation = robots, route, coil, localisation
         self.interval = float(positive(interval, "s", name="interval"))
         self.steps = steps_of(self.interval, robots)
@@ -91,7 +101,7 @@ class SteeringEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._noise = Noise(int(self.np_random.integers(2**63)))
         self._state = self.robots.initial(self.ensemble, self._noise.split("initial"))
         self._decisions = 0
-        self._made = (torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64))
+        self._made = no_current()
         self._seen = [self._look()] * (self.localisation.delay + 1)
         return self._observation(), self._info()
 
@@ -102,10 +112,11 @@ class SteeringEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if wish.shape != (8,) or not bool(torch.isfinite(wish).all()):
             raise InputError(f"action={action!r} is not 8 finite numbers; give the field (3) and the gradient (5)")
         wished = self.coil.field_limit * wish[:3], self.coil.gradient_limit * from_five(wish[3:])
-        self._made = self.coil.towards(self._made, wished, self.interval)
+        last, t = self._made, self._decisions * self.steps
+        self._made = self.coil.towards(last, wished, self.interval)
+        times = {"begin": t * self.robots.dt, "interval": self.interval, "dt": self.robots.dt}
+        field = on_the_way(self.robots.field, last, self._made, duration=self.coil.duration(last, self._made), **times)
         before = self._worth()
-        field = replace(self.robots.field, steady=self._made[0], jacobian=self._made[1])
-        t = self._decisions * self.steps
         self._state = under(self.robots, field).advance(self._state, t, self.steps, self._noise)
         self._decisions += 1
         self._seen = [self._look(), *self._seen[:-1]]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from sojourn.control.checks import check_kind
 from sojourn.control.route import Route
 from sojourn.control.schedule import Guided
 from sojourn.driver import whole
@@ -48,8 +49,11 @@ def soft_share(
     kept at some steps only, and what is between them is done again on the way back.
 
     Raises:
-        InputError: a way without gates, no steps or robots, more memory than there is.
+        InputError: a way without gates, no steps or robots, more memory than there is, an argument that is something
+            else.
     """
+    check_kind(guided, Guided, name="guided", remedy="Guided robots")
+    check_kind(route, Route, name="route", remedy="a Route")
     steps, ensemble = whole("steps", steps), whole("ensemble", ensemble)
     if steps < 1 or ensemble < 1:
         raise InputError(f"steps={steps} with ensemble={ensemble} leads nowhere; give 1 or more of each")

@@ -7,21 +7,23 @@ w are wishes, fields and gradients over the coil's limits; they become a schedul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from sojourn.control.checks import check_kind
 from sojourn.control.coil import Coil, from_five, to_five
-from sojourn.control.objective import soft_share
+from sojourn.control.objective import APPROACH, soft_share
 from sojourn.control.route import Route
 from sojourn.control.schedule import Guided, Schedule, steps_of
 from sojourn.driver import whole
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.processes.blood.robots import BloodRobots
-from sojourn.processes.blood.units import Quantity, positive
+from sojourn.processes.blood.units import Quantity, positive, show
 
 _MEMORY = 0.8  # of the gradient
 
@@ -48,7 +50,7 @@ def optimise(
     intervals: int,
     ensemble: int = 500,
     turns: int = 20,
-    rate: float = 0.5,
+    rate: Quantity = 0.5,
     seed: int = 0,
     watch: Callable[[int, float], None] | None = None,
 ) -> Optimised:
@@ -67,13 +69,18 @@ def optimise(
         watch: told the turn and its J.
 
     Raises:
-        InputError: no intervals or turns, a rate that is not above zero, and what `soft_share` refuses.
+        InputError: no intervals or turns, intervals that end before blood comes to a gate, robots that no field moves,
+            a rate that is not above zero, and what `soft_share` refuses.
     """
-    seconds = positive(interval, "s", name="interval")
+    check_kind(robots, BloodRobots, name="robots", remedy="BloodRobots")
+    check_kind(route, Route, name="route", remedy="a Route")
+    check_kind(coil, Coil, name="coil", remedy="a Coil")
+    seconds = float(positive(interval, "s", name="interval"))
     intervals, turns = whole("intervals", intervals), whole("turns", turns)
     if intervals < 1 or turns < 1:
         raise InputError(f"intervals={intervals} with turns={turns} changes nothing; give 1 or more of each")
-    positive(rate, "", name="rate")
+    rate = float(positive(rate, "", name="rate"))
+    check_reach(robots, route, interval=seconds, intervals=intervals)
     steps = intervals * steps_of(seconds, robots)
     wishes = torch.zeros(intervals, 8, dtype=torch.float64)
     momentum, found = torch.zeros_like(wishes), []
@@ -88,9 +95,29 @@ def optimise(
             watch(k, found[-1])
         momentum = _MEMORY * momentum + (1 - _MEMORY) * slope
         size = float(momentum.square().mean().sqrt())
-        if size > 0:
-            wishes = _inside(wishes + rate * (1 - k / turns) / size * momentum)
+        if not size > 0:
+            raise InputError(
+                f"no field changes the share that takes {route!r}; give robots with a magnetic moment that swim or are "
+                "pulled, or more intervals"
+            )
+        wishes = _inside(wishes + rate * (1 - k / turns) / size * momentum)
     return Optimised(_followed(coil, wishes, seconds), tuple(found))
+
+
+def check_reach(robots: BloodRobots, route: Route, *, interval: float, intervals: int) -> None:
+    """Raises InputError where the intervals, of so many s, end before the fastest robot comes to the first gate."""
+    if not route.gates:
+        return
+    way = route.vessels[: route.vessels.index(route.gates[0].vessel) + 1]
+    fastest = 2 * robots.flow.mean_velocity.detach().abs()[list(way)] + robots.body.speed.detach()
+    length = robots.flow.network.length.detach()[list(way)]
+    length[-1] *= 1 - APPROACH
+    least = float((length / fastest).sum())
+    if intervals * interval < least:
+        raise InputError(
+            f"intervals={intervals} of {show(interval, 's')} end before any robot comes to the first gate, after "
+            f"{show(least, 's')}; give more than {math.floor(least / interval)}, and some times that many for all"
+        )
 
 
 def _followed(coil: Coil, wishes: Tensor, seconds: float) -> Schedule:

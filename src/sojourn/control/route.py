@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sojourn.control.checks import check_flow
 from sojourn.driver import whole
 from sojourn.errors import InputError
 from sojourn.process import State
@@ -70,13 +71,14 @@ class Route:
         target: the vessel's number.
 
     Raises:
-        InputError: a target that is no vessel, or that no blood reaches.
+        InputError: a flow that is something else, a target that is no vessel, or that no blood reaches.
     """
 
     flow: Flow
     target: int
 
     def __post_init__(self) -> None:
+        check_flow(self.flow)
         count = len(self.flow.network.vessels)
         if not 0 <= whole("target", self.target) < count:
             raise InputError(f"target={self.target} is no vessel; they are numbered 0 to {count - 1}")

@@ -1,6 +1,8 @@
 """A field that changes from interval to interval, and robots under it.
 
 B(x, t) = B_k + G_k x,   k d <= t < (k + 1) d;   the last interval lasts
+
+With ramps B goes from B_{k-1} to B_k within the interval first, and from nothing in the first one; see `ramp`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sojourn.control.checks import check_kind, numbers
+from sojourn.control.ramp import no_current, on_the_way
 from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
@@ -28,26 +32,41 @@ class Schedule:
     """One field and gradient an interval; `Coil.follow` makes those that coils can make.
 
     Args:
-        field: B_k, (n, 3), T. May ask for gradients.
+        field: B_k, (n, 3), T; a tensor, which may ask for gradients, or nested lists.
         gradient: G_k, (n, 3, 3), T/m, each symmetric and traceless.
         interval: d, s.
+        ramp: T_k, (n,), s, from 0 to d: how long field and gradient are on their way; None: they are there at once.
+
+    Kept as float64 tensors.
 
     Raises:
-        InputError: other shapes, an interval that is not above zero.
+        InputError: other shapes, numbers that are not finite, an interval that is not above zero, a ramp beyond it.
     """
 
-    field: Tensor
-    gradient: Tensor
+    field: Any
+    gradient: Any
     interval: Quantity
+    ramp: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interval", float(positive(self.interval, "s", name="interval")))
-        n = len(self.field)
+        for name, unit in (("field", "T"), ("gradient", "T/m"), ("ramp", "s")):
+            if name != "ramp" or self.ramp is not None:
+                object.__setattr__(self, name, numbers(getattr(self, name), unit, name=name))
+        n = len(self.field) if self.field.ndim else 0
         if not n or self.field.shape != (n, 3) or self.gradient.shape != (n, 3, 3):
             raise InputError(
                 f"a schedule of shapes {tuple(self.field.shape)} and {tuple(self.gradient.shape)} is none; give fields "
                 "(n, 3) and gradients (n, 3, 3)"
             )
+        if self.ramp is not None:
+            if self.ramp.shape != (n,):
+                raise InputError(f"ramp has shape {tuple(self.ramp.shape)}; give a time for each of {n} intervals")
+            worst = float(self.ramp.detach()[(self.ramp.detach() - self.interval / 2).abs().argmax()])
+            if not 0 <= worst <= self.interval * (1 + 1e-9):
+                raise InputError(
+                    f"ramp={show(worst, 's')} is outside its interval; give times from 0 to {show(self.interval, 's')}"
+                )
 
     @classmethod
     def constant(cls, field: MagneticField) -> Schedule:
@@ -60,6 +79,7 @@ class Schedule:
             "interval": self.interval,
             "field": self.field.detach().tolist(),
             "gradient": self.gradient.detach().tolist(),
+            "ramp": None if self.ramp is None else self.ramp.detach().tolist(),
         }
 
     def __len__(self) -> int:
@@ -74,6 +94,8 @@ class Schedule:
 class Guided(Process):
     """Robots under a schedule: step t is that of the field of its interval, so `advance` keeps the kernel's speed.
 
+    Where the schedule has ramps, the field in a step is that in its middle, and the gradient the mean of its interval.
+
     Args:
         robots: in their blood. The turning part of their own field stays; the schedule takes the place of the rest.
         schedule: its interval a whole number of the robots' steps, or one field for good.
@@ -82,7 +104,7 @@ class Guided(Process):
 
     Raises:
         InputError: an interval that is no whole number of steps, a field in which dt is too long, a field that turns
-            faster than the robots can.
+            faster than the robots can; robots or a schedule that are something else.
     """
 
     robots: BloodRobots
@@ -91,7 +113,9 @@ class Guided(Process):
     time_unit = "s"
 
     def __post_init__(self) -> None:
-        steps_of(self.schedule.interval, self.robots, fixed=len(self.schedule) == 1)
+        check_kind(self.robots, BloodRobots, name="robots", remedy="BloodRobots")
+        check_kind(self.schedule, Schedule, name="schedule", remedy="a Schedule, such as Schedule.constant(field)")
+        _ = self._steps  # refuses an interval that is no whole number of them
         fields, gradients = self.schedule.field.detach(), self.schedule.gradient.detach()
         largest = torch.linalg.matrix_norm(gradients, 2).argmax()
         check_field(self.robots, self._field(fields[fields.norm(dim=1).argmax()], gradients[largest]))
@@ -115,7 +139,7 @@ class Guided(Process):
         end = t + steps
         while t < end:
             k = self._interval(t)
-            until = end if k == len(self.schedule) - 1 else min(end, (k + 1) * self._steps)
+            until = end if k == len(self._within) - 1 else min(end, (k + 1) * self._steps)
             state = self._within[k].advance(state, t, until - t, noise)
             t = until
         return state
@@ -124,19 +148,30 @@ class Guided(Process):
         self.robots.check(state)
 
     def _interval(self, t: int) -> int:
-        return min(t // self._steps, len(self.schedule) - 1)
+        return min(t // self._steps, len(self._within) - 1)
 
     def _field(self, field: Tensor, gradient: Tensor) -> MagneticField:
         return replace(self.robots.field, steady=field, jacobian=gradient)
 
     @cached_property
     def _steps(self) -> int:
-        return steps_of(self.schedule.interval, self.robots, fixed=len(self.schedule) == 1)
+        for_good = len(self.schedule) == 1 and self.schedule.ramp is None
+        return steps_of(self.schedule.interval, self.robots, fixed=for_good)
 
     @cached_property
     def _within(self) -> list[BloodRobots]:
-        pairs = zip(self.schedule.field, self.schedule.gradient, strict=True)
-        return [under(self.robots, self._field(b, g)) for b, g in pairs]
+        """The robots in each interval, and after the last one where that begins with a ramp."""
+        plan, own = self.schedule, self.robots.field
+        made = list(zip(plan.field, plan.gradient, strict=True))
+        if plan.ramp is None:
+            return [under(self.robots, self._field(*pair)) for pair in made]
+        last, found = no_current(), []
+        for k, (new, duration) in enumerate(zip(made, plan.ramp, strict=True)):
+            begin = k * self._steps * self.dt
+            times = {"duration": duration, "begin": begin, "interval": plan.interval, "dt": self.dt}
+            found.append(under(self.robots, on_the_way(own, last, new, **times)))
+            last = new
+        return [*found, under(self.robots, self._field(*last))]
 
     def __repr__(self) -> str:
         return f"Guided({self.robots!r}, {self.schedule!r})"
@@ -174,7 +209,7 @@ def steps_of(interval: float, robots: BloodRobots, *, fixed: bool = False) -> in
 def check_field(robots: BloodRobots, field: MagneticField) -> None:
     """Raises InputError where a field turns faster than the robots can follow, or is too strong for their dt."""
     check_step_out(robots, field)
-    time_step.choose(robots.flow.network, robots.vessels, robots.body, field, robots.dt)
+    time_step.choose(robots.flow.network, robots.vessels, robots.body, field, robots.dt, robots.margination)
 
 
 def check_step_out(robots: BloodRobots, field: MagneticField) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from sojourn.errors import InputError
 from sojourn.process import State
 from sojourn.processes.blood.robots import BOUND, CAPTURED, LEFT, BloodRobots
 from sojourn.processes.blood.units import Quantity, positive, show
+from sojourn.record import difference, parameters, plain
 from sojourn.trajectory import Trajectory
 
 _EXACT = 1e-9  # of a time, to be that of a frame
@@ -39,21 +39,24 @@ def frame_at(run: Trajectory | State, robots: BloodRobots, at: Quantity) -> tupl
 
 def check_run(run: Trajectory, robots: BloodRobots) -> None:
     """Raises InputError unless these robots may have made the run, alone or under a controller of `sojourn.control`."""
-    made_by, parameters = run.dataset.attrs.get("process"), run.dataset.attrs.get("parameters", {})
+    made_by, recorded = run.dataset.attrs.get("process"), run.dataset.attrs.get("parameters", {})
+    given = parameters(robots)
     if made_by != type(robots).__name__:
-        if parameters.get("robots") == str(robots):
+        inner = recorded.get("robots")
+        found = (
+            difference(inner, plain(robots)) if isinstance(inner, dict) else ("no robots", repr(type(robots).__name__))
+        )
+        if found is None:
             return
         raise InputError(
             f"the run is of {made_by}, not of these robots; give what simulate(robots, ...) returned, or a run of "
-            "Guided or Steered with the robots in it"
+            f"Guided or Steered with the robots in it: it has {found[0]}, and not {found[1]}"
         )
-    for name, was in parameters.items():
-        now = getattr(robots, name, None)
-        if isinstance(now, torch.Tensor):
-            continue  # recorded by its digest
-        now = now if isinstance(now, (int, float, str, type(None))) else str(now)
-        if was != now:
-            raise InputError(f"the run was made with {name}={was}, and these robots have {name}={now}; give its own")
+    for name, was in recorded.items():
+        if (found := difference(was, given.get(name))) is not None:
+            raise InputError(
+                f"the run was made with {name}={found[0]}, and these robots have {name}={found[1]}; give its own"
+            )
 
 
 def nearest_end(state: State, robots: BloodRobots) -> np.ndarray:

@@ -5,6 +5,10 @@
     residence                          E min(T, t), T when it left or was captured Maurer-Pontil, in [0, t]
     exposure, arrival                  quantiles                                   order statistics
 
+What became of the dose is one family: the shares on the way, bound, left and captured, and what is released, hold
+together. So released is at most what was captured times 1 - exp(-k t), by their intervals too. Losses by cause, kinds
+of vessels, single vessels and the curve of arrivals are families of their own, wider the more quantities they hold.
+
 t is the time of the state. E min(T, t) has no bias by those who are still there at t, and needs no law of what comes
 after; Kaplan and Meier's curve would end at t as well, and its intervals are asymptotic.
 """
@@ -108,13 +112,13 @@ class Delivery:
 
     @cached_property
     def at_target(self) -> Estimate:
-        """The share of the injected dose that is at the target: P(captured)."""
-        return self._share(self._status == CAPTURED, 1)
+        """The share of the injected dose that is at the target: P(captured), as in `shares`."""
+        return self.shares["captured"]
 
     @cached_property
     def shares(self) -> dict[str, Estimate]:
-        """Of robots "on the way", "bound", "left" and "captured", together."""
-        return {name: self._share(self._status == code, len(STATUS)) for code, name in STATUS.items()}
+        """Of robots "on the way", "bound", "left" and "captured", together; with what is released, if anything is."""
+        return {name: self._share(self._status == code, self._fates) for code, name in STATUS.items()}
 
     @cached_property
     def losses(self) -> dict[str, Estimate]:
@@ -203,7 +207,9 @@ class Delivery:
             held = torch.from_numpy(np.maximum(self.time - self._captured_at, 0))
             released = np.zeros(len(self))
             released[self._status == CAPTURED] = first_order_release(held, self.release_rate).numpy()
-            found["released"] = scaled(self._mean(released, 1.0, ""), injected, "kg")
+            mean, whole = self._mean(released, 1.0, "", self._fates), torch.tensor(self.time, dtype=torch.float64)
+            most = scaled(self.at_target, float(first_order_release(whole, self.release_rate)), "").high
+            found["released"] = scaled(replace(mean, high=min(mean.high, most)), injected, "kg")
         return found
 
     def table(self) -> Table:
@@ -257,6 +263,11 @@ class Delivery:
         contact, network = self.robots.contact, self.robots.flow.network
         return np.zeros(len(network.vessels), bool) if contact is None else contact.is_target(network).numpy()
 
+    @property
+    def _fates(self) -> int:
+        """How many quantities say together what became of the dose."""
+        return len(STATUS) + (self.release_rate is not None)
+
     @cached_property
     def _captured_at(self) -> np.ndarray:
         return self.state["since"].numpy()[self._status == CAPTURED]
@@ -264,8 +275,8 @@ class Delivery:
     def _share(self, which: np.ndarray, family: int) -> Estimate:
         return share(int(which.sum()), len(self), self.confidence, family)
 
-    def _mean(self, values: np.ndarray, most: float, unit: str) -> Estimate:
-        found = empirical_bernstein(values, range=(0.0, most), confidence=self.confidence)
+    def _mean(self, values: np.ndarray, most: float, unit: str, family: int = 1) -> Estimate:
+        found = empirical_bernstein(values, range=(0.0, most), confidence=self.confidence, family=family)
         return replace(found, assumes=ASSUMES, limits=LIMITS, unit=unit)
 
     def _quantiles(self, values: np.ndarray, range: tuple[float, float], unit: str) -> dict[float, Estimate]:

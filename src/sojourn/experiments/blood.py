@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sojourn.bounds.estimate import Estimate
 from sojourn.delivery import Delivery, delivered
+from sojourn.delivery.tables import Row, shown
 from sojourn.driver import check_memory, simulate
 from sojourn.errors import InputError
 from sojourn.experiments import blood_figures as figures
@@ -165,7 +166,7 @@ class BloodToTumour(Experiment):
     def _story(self, run: Run, found: dict[str, Delivery]) -> list[str]:
         confidence = next(iter(found.values())).confidence
         table = Table(
-            title=f"{self.robots:,} robots, {self.duration} after the injection ({confidence:.0%})",
+            title=f"{self.robots:,} robots, {self.duration} after the injection, with intervals of {confidence:.0%}",
             title_justify="left",
             box=None,
             padding=(0, 3, 0, 0),
@@ -190,7 +191,9 @@ class BloodToTumour(Experiment):
             *lines(table),
             "",
             verdict,
-            f"Intervals hold at this number of robots; they leave out the error of the model and of dt = {step}.",
+            "Intervals hold at this number of robots: in each run the shares, the dose at the target and what of it is",
+            "released all together, as in held.png; times and exposure by themselves; dose.png at all times together.",
+            f"They leave out the error of the model and of dt = {step}.",
             f"Look at {escape(str(run.path / 'figures'))}: film.mp4, blood.png, dose.png, held.png; ParaView opens",
             f"{escape(str(run.path))}/guided.vtp, and guided.csv has every number.",
         ]
@@ -216,9 +219,5 @@ def _main(found: Delivery) -> dict[str, Estimate]:
 
 
 def _numbers(e: Estimate) -> str:
-    """A share in percent, anything else with its unit."""
-    if not e.unit:
-        scale, unit = (1.0, "") if e.value > 1 else (100.0, " %")
-        return f"{scale * e.value:.4g}{unit} \\[{scale * e.low:.4g}, {scale * e.high:.4g}]"
-    value, low, high = (show(x, e.unit) for x in (e.value, e.low, e.high))
-    return f"{value} \\[{low}, {high}]"
+    """The estimate and its interval, a share in percent, without what it promises."""
+    return escape(shown(Row("", "", e, percent=not e.unit and e.high <= 1))[0])

@@ -22,6 +22,7 @@ from sojourn.bounds.estimate import Estimate
 from sojourn.bounds.intervals import betting, clopper_pearson
 from sojourn.control import Coil, Guided, Localisation, Route, Schedule, Sideways, Steered, optimise
 from sojourn.control.coil import pull
+from sojourn.control.optimise import check_reach
 from sojourn.driver import simulate
 from sojourn.errors import InputError
 from sojourn.experiments import blood_control_figures as figures
@@ -48,6 +49,8 @@ WAYS = {
     "feedback": "feedback on the mean place, late and noisy",
     "optimised": "schedule optimised by gradients",
 }
+_LOOK, _ROBOT_STEP, _LEARNING, _LEARNER = 2e-3, 2e-8, 3e-3, 1e-5  # s on one core, roughly: see `BloodControl.lasts`
+_LONGEST = 6 * 3600.0  # s, of a run
 _COARSER = 3.5  # how many times the safe dt the optimiser's is; beyond 4 a step may turn a robot by a radian
 
 
@@ -83,7 +86,7 @@ class BloodControl(Experiment):
 
     field_limit: str = "3 mT"
     gradient_limit: str = "0.5 T/m"
-    rate_limit: str = "0.3 T/s"
+    rate_limit: str = "50 mT/s"
     radius: str = "1.634 um"
     magnetic_moment: str = "1e-14 A m^2"
     swim_speed: str = "40 um/s"
@@ -105,12 +108,19 @@ class BloodControl(Experiment):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} is below 1; give 1 or more")
         Noise(self.seed)
+        check_reach(self.robots, self.route, interval=self.seconds, intervals=self.intervals)
+        if self.lasts > _LONGEST:
+            raise InputError(
+                f"interval={self.interval!r}, intervals={self.intervals} and ensemble={self.ensemble} would run about "
+                f"{self.lasts / 3600:,.0f} hours, {self.steps:,} steps of {show(self.robots.dt, 's')} a simulation; "
+                "give longer or fewer intervals, or fewer robots, turns, learners or swarms"
+            )
         Guided(self.robots, Schedule.constant(self.coil.strongest(MagneticField.none())))
         Steered(self.robots, Sideways(self.route), self.coil, self.localisation, self.interval)
 
     def run(self, run: Run) -> list[str]:
         found = kept(run, "schedule", lambda: self._optimise(run))
-        schedule = Schedule(_real(found["field"]), _real(found["gradient"]), found["interval"])
+        schedule = Schedule(found["field"], found["gradient"], found["interval"], ramp=found["ramp"])
         best = kept(run, "directions", self._best_constant)
         processes: dict[str, Process] = {
             "none": Guided(self.robots, Schedule.constant(MagneticField.none())),
@@ -164,11 +174,24 @@ class BloodControl(Experiment):
         through = (flow.network.length / flow.mean_velocity).detach()
         return math.ceil(2.5 * float(through[list(self.route.vessels)].sum()) / self.robots.dt)
 
+    @cached_property
+    def lasts(self) -> float:
+        """About how many seconds a run takes: by its looks at the robots, their steps, and the steps of learning."""
+        simulations = DIRECTIONS + len(WAYS) - 1 + self.swarms
+        robots = DIRECTIONS * self.ensemble // 8 + len(WAYS) * self.ensemble
+        learnt = self.turns * self.intervals * self._coarse_steps
+        looked = simulations * self.steps / self._looks * _LOOK + robots * self.steps * _ROBOT_STEP
+        return looked + learnt * (_LEARNING + self.learners * _LEARNER)
+
+    @property
+    def _coarse_steps(self) -> int:
+        """Of the optimiser in an interval."""
+        return math.ceil(round(self.seconds / self.robots.dt) / _COARSER)
+
     def _optimise(self, run: Run) -> dict[str, Any]:
         """The schedule as numbers, and how J grew."""
         run.rewind("optimise", -1)
-        whole = round(self.seconds / self.robots.dt)
-        coarse = replace(self.robots, dt=self.seconds / math.ceil(whole / _COARSER))
+        coarse = replace(self.robots, dt=self.seconds / self._coarse_steps)
         found = optimise(
             coarse,
             self.route,
@@ -318,7 +341,3 @@ def _share(counts: list[int], robots: int, family: int) -> Estimate:
 
 def _direction(angle: float) -> Tensor:
     return torch.tensor([math.cos(angle), math.sin(angle), 0.0], dtype=torch.float64)
-
-
-def _real(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)

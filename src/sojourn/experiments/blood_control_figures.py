@@ -20,11 +20,11 @@ _COLOURS = {"none": "0.45", "constant": AMBER, "feedback": GREEN, "optimised": B
 def field(schedule: Schedule, coil: Coil, seen: dict[str, Any]) -> Figure:
     """Components and size of the optimised field, the gradient's size, and when robots come to the nodes."""
     figure, (top, bottom) = new(2, 1, figsize=(7.2, 5.4), sharex=True, height_ratios=(2.4, 1))
-    time = 1e3 * schedule.interval * np.arange(len(schedule) + 1)
-    values = 1e3 * schedule.field.numpy()
+    time = np.linspace(0, len(schedule) * schedule.interval, 100 * len(schedule) + 1)
+    values = 1e3 * _ramped(schedule, schedule.field.numpy(), time)
     for k, (name, colour) in enumerate((("x, downstream", ORANGE), ("y, up", BLUE), ("z, out of the plane", PINK))):
-        top.stairs(values[:, k], time, baseline=None, color=colour, lw=1.8, label=f"B along {name}")
-    top.stairs(np.linalg.norm(values, axis=1), time, baseline=None, color="0.4", lw=1.0, ls="--", label="|B|")
+        top.plot(1e3 * time, values[:, k], color=colour, lw=1.8, label=f"B along {name}")
+    top.plot(1e3 * time, np.linalg.norm(values, axis=1), color="0.4", lw=1.0, ls="--", label="|B|")
     top.axhline(0, color="black", lw=0.6)
     limit = 1e3 * coil.field_limit
     top.set(
@@ -36,10 +36,18 @@ def field(schedule: Schedule, coil: Coil, seen: dict[str, Any]) -> Figure:
             axis.axvspan(low, high, color="0.5" if k == 0 else GREEN, alpha=0.15, lw=0)
         top.text(middle, -1.1 * limit, f"at node {k + 1}", ha="center", va="bottom", fontsize=9)
     top.legend(frameon=False, fontsize=9, ncols=2, loc="upper right")
-    sizes = np.linalg.norm(schedule.gradient.numpy(), 2, axis=(1, 2))
-    bottom.stairs(sizes, time, color=ORANGE, lw=1.6, baseline=None)
+    gradients = _ramped(schedule, schedule.gradient.numpy(), time)
+    bottom.plot(1e3 * time, np.linalg.norm(gradients, 2, axis=(1, 2)), color=ORANGE, lw=1.6)
     bottom.set(xlabel="time (ms)", ylabel="|G| (T/m)", ylim=(0, 1.1 * coil.gradient_limit))
     return figure
+
+
+def _ramped(schedule: Schedule, values: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Field or gradient, (n, ...), at these times, (m, ...), on the ramps from one to the next."""
+    k = np.minimum((time / schedule.interval).astype(int), len(values) - 1)
+    before, ramp = np.concatenate([0 * values[:1], values[:-1]]), schedule.ramp.numpy()
+    share = np.clip((time - k * schedule.interval) / np.maximum(ramp[k], 1e-30), 0, 1)
+    return before[k] + share.reshape(-1, *[1] * (values.ndim - 1)) * (values[k] - before[k])
 
 
 def gates(seen: dict[str, Any], route: Route) -> Figure:

@@ -35,6 +35,7 @@ TITLES = {
     "absorbed": "Robots in a tube that captures them",
     "once": "Single steps",
     "split": "Robots at junctions and at walls",
+    "cells": "Robots that red cells push, and ligands that hold them",
 }
 
 

@@ -20,10 +20,11 @@ from scipy import stats
 from sojourn.bounds import intervals
 from sojourn.bounds.estimate import Estimate
 from sojourn.driver import simulate
+from sojourn.experiments.blood_validation_cells import cells_and_ligands
 from sojourn.experiments.blood_validation_exact import diffusivities, exit_law, mean_speed, spreading, survival
 from sojourn.experiments.blood_validation_motion import RADIUS, all_at, in_tube, placed, seed_of
 from sojourn.experiments.blood_validation_steps import once
-from sojourn.experiments.blood_validation_table import TOGETHER, plain, twice
+from sojourn.experiments.blood_validation_table import TOGETHER, distance, plain, twice
 from sojourn.noise import Noise
 from sojourn.observers import StopWhen
 from sojourn.process import State
@@ -112,9 +113,9 @@ def tube(robots: int, seed: int) -> dict[str, Any]:
             "spreading along (Taylor, Aris), um^2/s": intervals.student(
                 (spread[:, 7] - spread[:, 3]) / (2 * span), **TOGETHER
             ),
-            "law of r^2 / (R - a)^2: distance from uniform": _distance(q, stats.uniform.cdf),
-            "law of the angle across: distance from uniform": _distance(turn, stats.uniform.cdf),
-            "law of p along the flow: distance from uniform": _distance(
+            "law of r^2 / (R - a)^2: distance from uniform": distance(q, stats.uniform.cdf),
+            "law of the angle across: distance from uniform": distance(turn, stats.uniform.cdf),
+            "law of p along the flow: distance from uniform": distance(
                 end["axis"][:, 0].numpy() / 2 + 0.5, stats.uniform.cdf
             ),
         }
@@ -148,7 +149,7 @@ def exits(robots: int, seed: int) -> dict[str, Any]:
         seen.append(np.quantile(time, np.linspace(0, 1, 101)).tolist())
         return {
             "mean exit time R^2 / 4D, s": intervals.student(time, **TOGETHER),
-            "law of the exit time: distance from the series": _distance(time, partial(exit_law, D / wall**2)),
+            "law of the exit time: distance from the series": distance(time, partial(exit_law, D / wall**2)),
         }
 
     mean, law = "mean exit time R^2 / 4D, s", "law of the exit time: distance from the series"
@@ -236,6 +237,7 @@ STAGES: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "absorbed": absorbed,
     "once": once,
     "split": split,
+    "cells": cells_and_ligands,
 }
 """Name: what measures it, of a number of robots and a seed."""
 
@@ -277,11 +279,3 @@ def _by_flux(process: BloodRobots, end: float, robots: int, seed: int) -> np.nda
     r = np.sqrt(peak - np.sqrt(peak**2 - 2 * share))
     angle = 2 * math.pi * draws[:, 1]
     return np.stack([r * np.cos(angle), r * np.sin(angle)], 1)
-
-
-def _distance(values: np.ndarray, cdf: Callable[[Any], Any]) -> Estimate:
-    """Kolmogorov's distance from a law: that of the sample, -+ the band of Dvoretzky, Kiefer and Wolfowitz."""
-    seen, n = float(stats.kstest(values, cdf).statistic), len(values)
-    w = intervals.dvoretzky_kiefer_wolfowitz(n, error=(1 - TOGETHER["confidence"]) / TOGETHER["family"])
-    ends = max(seen - w, 0.0), min(seen + w, 1.0)
-    return Estimate(seen, *ends, guarantee="at this n", method="Dvoretzky-Kiefer-Wolfowitz", observations=n, **TOGETHER)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from rich.table import Table
+from scipy import stats
 
+from sojourn.bounds import intervals
 from sojourn.bounds.estimate import Estimate
 
 CONFIDENCE = 1 - 1e-6
-FAMILY = 47
+FAMILY = 49
 """Intervals: one a row, but of the noise's covariance one for each of its 21 entries; four are in a figure only."""
 
 TOGETHER: dict[str, Any] = {"confidence": CONFIDENCE, "family": FAMILY}
@@ -80,6 +83,14 @@ def twice(measure: Callable[[float], dict[str, Estimate]], dt: float, exact: dic
     """What `measure` finds with the time step dt, and as `halved` with half of it; `measure` draws anew for each dt."""
     found, half = measure(dt), measure(dt / 2)
     return [drawn(what, exact[what], found[what], halved=half[what].value) for what in exact]
+
+
+def distance(values: np.ndarray, cdf: Callable[[Any], Any]) -> Estimate:
+    """Kolmogorov's distance from a law: that of the sample, -+ the band of Dvoretzky, Kiefer and Wolfowitz."""
+    seen, n = float(stats.kstest(values, cdf).statistic), len(values)
+    w = intervals.dvoretzky_kiefer_wolfowitz(n, error=(1 - TOGETHER["confidence"]) / TOGETHER["family"])
+    ends = max(seen - w, 0.0), min(seen + w, 1.0)
+    return Estimate(seen, *ends, guarantee="at this n", method="Dvoretzky-Kiefer-Wolfowitz", observations=n, **TOGETHER)
 
 
 def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sojourn.errors import InputError
+from sojourn.formats.vessels.parts import as_path
 from sojourn.formats.vessels.vtk_xml import xml
 from sojourn.process import State
 from sojourn.processes.blood.motion import flow
@@ -34,7 +35,7 @@ def write_robots(folder: str | Path, run: Trajectory, robots: BloodRobots, *, st
     Raises:
         InputError: the folder is there already, a stride below 1, or a run of another process.
     """
-    folder = Path(folder)
+    folder = as_path(folder, to="write")
     if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
         raise InputError(f"stride={stride!r} is not a whole number from 1; 1 writes every frame")
     if folder.exists():

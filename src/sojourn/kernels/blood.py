@@ -21,7 +21,7 @@ _GROUP = 8  # steps whose normals are drawn at once; an even number begins with 
 _NORMALS, _LANES = 6, 8
 
 
-def advance(robots, vessel, status, table, chances, ends, places, order, body, field, jacobian, key, first, t):
+def advance(robots, vessel, status, table, chances, ends, places, order, body, field, jacobian, pushed, key, first, t):
     """Takes robots through len(field) steps, in place.
 
     Args:
@@ -35,6 +35,7 @@ def advance(robots, vessel, status, table, chances, ends, places, order, body, f
         body: radius, diffusivity, mobility, turning, spin, speed, moment and shape of `motion.Body`, and dt: a tuple.
         field: (steps, 3), T, at the origin.
         jacobian: (3, 3), T/m.
+        pushed: excess - 1 and steepness of `dispersion.Margination`; or None, for which the kernel is compiled without.
         key: uint32: stream of the motion, stream of events, and the seed's two words.
         first: member of the first robot.
         t: the first step.
@@ -44,7 +45,7 @@ def advance(robots, vessel, status, table, chances, ends, places, order, body, f
     pulls, turns = bool(np.any(jacobian)) and body[6] != 0, bool(np.any(field)) and body[6] != 0
 
     def work(begin, end):
-        _advance(*flat, body, field, jacobian, pulls, turns or pulls, key, first, t, begin, end)
+        _advance(*flat, body, field, jacobian, pulls, turns or pulls, pushed, key, first, t, begin, end)
 
     deal(work, n // W, max(1, _GRAIN // (W * steps)))
 
@@ -64,6 +65,7 @@ def _advance(
     jacobian,
     pulls,
     magnetic,
+    pushed,
     key,
     first,
     t,
@@ -91,7 +93,7 @@ def _advance(
                 for i in range(0, W, _LANES):
                     draws = (k - group) * _NORMALS * W + i
                     b = field[k - t, 0], field[k - t, 1], field[k - t, 2]
-                    bits = move(w, i, xi, draws, body, b, jacobian, pulls, magnetic)
+                    bits = move(w, i, xi, draws, body, b, jacobian, pulls, magnetic, pushed)
                     if bits:
                         for j in range(_LANES):
                             if bits >> j & 1:

@@ -22,6 +22,7 @@ from sojourn.kernels.blood_block import (
     MOVES,
     ORIGIN,
     PEAK,
+    RADIUS,
     RATE,
     SHEAR,
     STEP,
@@ -29,11 +30,11 @@ from sojourn.kernels.blood_block import (
     W,
 )
 from sojourn.kernels.float_vectors import fma, load, store
-from sojourn.kernels.vector_functions import choose, sqrt
+from sojourn.kernels.vector_functions import choose, power, sqrt
 
 
 @njit(nogil=True, forceinline=True)
-def move(w, i, xi, draws, body, field, jacobian, pulls, magnetic):
+def move(w, i, xi, draws, body, field, jacobian, pulls, magnetic, pushed):
     """`motion.move` and `motion.reflected` for robots i .. i + 7; the bits of those to which something has happened."""
     a, diffusivity, mobility, turning, spin, speed, moment, shape, dt = body
     y1, y2 = load(w, ACROSS + i), load(w, ACROSS + W + i)
@@ -69,6 +70,10 @@ def move(w, i, xi, draws, body, field, jacobian, pulls, magnetic):
     x0, x1, x2 = load(xi, draws), load(xi, draws + W), load(xi, draws + 2 * W)
     swim = speed * dt
     drift = fma(fma(slope, -diffusivity / a, mixing) * 0.5, fma(x1, x1, x2 * x2), more * r * diffusivity) * dt
+    if pushed is not None:
+        rise, steepness = pushed
+        risen = rise * power(r / load(w, RADIUS + i), steepness)
+        drift = drift + mixing * (steepness * dt) * risen / (risen + 1.0)
     radial = fma(kick_n - kick_a, fma(x1, o1, x2 * o2), drift)
     ds = fma(velocity, dt, fma(e0, swim, kick * x0))
     d1 = fma(e1, swim, fma(kick_a, x1, radial * o1))

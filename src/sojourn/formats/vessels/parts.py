@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,16 +24,23 @@ Boundaries: TypeAlias = Sequence[Boundary] | Callable[[int, np.ndarray], Boundar
 BOUNDARY_COLUMNS = {f"boundary_{name}": unit for name, unit in {**CONDITIONS, "hematocrit": ""}.items()}
 
 
-def read_bytes(path: str | Path) -> bytes:
+def as_path(path: str | Path, *, to: str) -> Path:
+    """The path of a file to "read" or "write", or InputError."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path={path!r} is no path; give the name of the file to {to}")
+    return Path(path)
+
+
+def read_bytes(path: Path) -> bytes:
     """A file's content, or InputError."""
     try:
-        return Path(path).read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {str(path)!r}: {reason}; give the path of a file that exists") from error
 
 
-def read_lines(path: str | Path) -> list[tuple[int, str]]:
+def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text that are not empty, with their numbers from 1."""
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
     return [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
@@ -134,6 +141,8 @@ def build(name: str, found: Found, boundaries: Boundaries, pieces: str) -> Vesse
         boundaries = [boundaries(int(i), found.nodes[i]) for i in ends]
     elif boundaries is None:
         boundaries = found.boundaries
+    elif not isinstance(boundaries, Sequence):
+        raise InputError(f"boundaries={boundaries!r} are neither a list of Boundary nor a function that returns one")
     try:
         return VesselNetwork(**found._replace(boundaries=boundaries)._asdict())
     except InputError as error:
@@ -169,13 +178,29 @@ def boundaries_from(columns: dict[str, np.ndarray], name: str) -> list[Boundary]
         raise InputError(f"{name}: {error}") from error
 
 
+def is_network(network: Any) -> None:
+    """Raises InputError unless a network is to be written."""
+    if not isinstance(network, VesselNetwork):
+        raise InputError(f"network is a {type(network).__name__}; give a VesselNetwork, such as flow.network")
+
+
 def data_columns(data: dict[str, Any] | None, rows: int, of: str) -> dict[str, np.ndarray]:
     """Arrays that a user hands in, one row a vessel or node."""
+    if data is not None and not isinstance(data, Mapping):
+        raise InputError(f"{of}_data is a {type(data).__name__}; give a dict such as {{'speed_m/s': speeds}}")
     found = {}
     for name, values in (data or {}).items():
+        if not isinstance(name, str):
+            raise InputError(f"{of}_data has the name {name!r}; give a text such as 'speed_m/s'")
         if isinstance(values, torch.Tensor):
-            values = values.detach().cpu().numpy()
-        array = np.asarray(values)
+            values = values.detach().cpu()
+            values = (values.double() if values.is_floating_point() else values).numpy()
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise InputError(f"{of}_data {name!r} holds rows of different lengths; give rows of one length") from error
+        if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+            array = array.astype(float)
         if array.ndim not in (1, 2) or len(array) != rows or array.dtype.kind not in "fiub":
             raise InputError(
                 f"{of}_data {name!r} has shape {array.shape} and type {array.dtype}; give numbers, {rows} rows"
@@ -187,10 +212,14 @@ def data_columns(data: dict[str, Any] | None, rows: int, of: str) -> dict[str, n
 @contextmanager
 def written(path: str | Path) -> Iterator[Path]:
     """A path beside `path` to write to, which takes its place when all is written."""
-    path = Path(path)
+    path = as_path(path, to="write")
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {str(path)!r}: {error.strerror}; give a file in a folder that exists"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)

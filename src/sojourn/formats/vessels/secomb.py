@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sojourn.errors import InputError
-from sojourn.formats.vessels.parts import Boundaries, Found, build, numbers, read_lines, whole
+from sojourn.formats.vessels.parts import Boundaries, Found, as_path, build, numbers, read_lines, whole
 from sojourn.processes.blood.boundary import Boundary
 from sojourn.processes.blood.network import VesselNetwork
 from sojourn.processes.blood.units import si
@@ -45,7 +45,8 @@ def read_secomb(path: str | Path, *, boundaries: Boundaries = None, pieces: str 
     Raises:
         InputError: a line that is not as above (the message names it), or no network of vessels.
     """
-    name = Path(path).name
+    path = as_path(path, to="read")
+    name = path.name
     lines = read_lines(path)
     at = 5 + (lines[:1] != [] and lines[0][0] == 1)  # the title may be an empty line
     segments, at = _rows(lines, at, 5, name, "segments")

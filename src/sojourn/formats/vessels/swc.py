@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sojourn.errors import InputError
-from sojourn.formats.vessels.parts import Boundaries, Found, build, cone, numbers, read_lines, whole
+from sojourn.formats.vessels.parts import Boundaries, Found, as_path, build, cone, numbers, read_lines, whole
 from sojourn.processes.blood.network import VesselNetwork
 from sojourn.processes.blood.units import si
 
@@ -34,7 +34,8 @@ def read_swc(
         InputError: a line that is no sample (the message names it), a number that is taken, a parent that is missing, a
             radius that is not above zero, or no network of vessels.
     """
-    name, scale = Path(path).name, si(f"1 {unit}", "m", name="unit")
+    path = as_path(path, to="read")
+    name, scale = path.name, si(f"1 {unit}", "m", name="unit")
     samples: dict[int, int] = {}
     kinds, places, radii, parents, lines = [], [], [], [], []
     for line, text in read_lines(path):

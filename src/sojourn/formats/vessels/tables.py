@@ -23,10 +23,12 @@ from sojourn.formats.vessels.parts import (
     BOUNDARY_COLUMNS,
     Boundaries,
     Found,
+    as_path,
     boundaries_from,
     boundary_values,
     build,
     data_columns,
+    is_network,
     numbers,
     read_bytes,
     unit_after,
@@ -98,8 +100,9 @@ def write_csv(
         vessel_data, node_data: further columns, name -> one number a row; put the unit in the name, as flow_m^3/s.
 
     Raises:
-        InputError: data of another length or kind.
+        InputError: data of another length or kind, no network, no folder to write to.
     """
+    is_network(network)
     places = network.nodes.detach().numpy()
     columns: dict[str, Any] = {"node": range(len(places))}
     columns |= {f"{axis}_um": [_micro(x) for x in places[:, i].tolist()] for i, axis in enumerate("xyz")}
@@ -121,7 +124,8 @@ class _Table:
     """The cells of a file, with the numbers of their lines."""
 
     def __init__(self, path: str | Path) -> None:
-        self.name = Path(path).name
+        path = as_path(path, to="read")
+        self.name = path.name
         text = read_bytes(path).decode("utf-8-sig", errors="replace")
         reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
         self.heading: list[str] = []

@@ -20,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from sojourn.errors import InputError
-from sojourn.formats.vessels.parts import read_bytes, whole, written
+from sojourn.formats.vessels.parts import as_path, read_bytes, whole, written
 
 _TYPES = {"Float32": "f4", "Float64": "f8"} | {
     f"{sign}Int{8 * n}": f"{code}{n}" for sign, code in (("", "i"), ("U", "u")) for n in (1, 2, 4, 8)
@@ -96,7 +96,8 @@ class _File:
     """A file taken apart: its elements, and the block of bytes that may follow them."""
 
     def __init__(self, path: str | Path) -> None:
-        self.name = Path(path).name
+        path = as_path(path, to="read")
+        self.name = path.name
         content = read_bytes(path)
         start = re.search(rb"<AppendedData\b[^>]*>\s*_", content)
         self.block, self.raw = b"", False

@@ -17,6 +17,7 @@ from sojourn.formats.vessels.parts import (
     build,
     cone,
     data_columns,
+    is_network,
     unit_after,
 )
 from sojourn.formats.vessels.vtk_xml import PolyData, read_polydata, write_polydata
@@ -47,7 +48,7 @@ def read_vtp(
         InputError: no such file (the message names the line of the array), no widths, two lines over one another, or no
             network of vessels.
     """
-    name, data = Path(path).name, read_polydata(path)
+    data, name = read_polydata(path), Path(path).name
     scale = si(f"1 {unit}", "m", name="unit")
     pairs = [np.stack([line[:-1], line[1:]], 1) for line in data.lines]
     segments = np.concatenate([*pairs, np.zeros((0, 2), np.int64)])
@@ -97,8 +98,9 @@ def write_vtp(
             unit in the name, as in "flow_m^3/s".
 
     Raises:
-        InputError: data of another length or kind.
+        InputError: data of another length or kind, no network, no folder to write to.
     """
+    is_network(network)
     kinds = list(dict.fromkeys(network.kinds))
     number = {kind: i for i, kind in enumerate(kinds)}
     cells = {

@@ -4,7 +4,9 @@ flow = VesselNetwork.honeycomb().solve()                       # pressures, flow
 simulate(BloodRobots(flow, Robot(radius="0.5 um")), steps=1000, ensemble=10_000)
 """
 
+from sojourn.processes.blood.adhesion import Adhesion
 from sojourn.processes.blood.contact import Contact
+from sojourn.processes.blood.dispersion import Margination
 from sojourn.processes.blood.helix import Helix
 from sojourn.processes.blood.magnetic import MagneticField
 from sojourn.processes.blood.network import Boundary, VesselNetwork
@@ -14,6 +16,7 @@ from sojourn.processes.blood.robots import BloodRobots
 from sojourn.processes.blood.solver import Flow, solve
 
 __all__ = [
+    "Adhesion",
     "BloodRobots",
     "Blunted",
     "Boundary",
@@ -22,6 +25,7 @@ __all__ = [
     "Flow",
     "Helix",
     "MagneticField",
+    "Margination",
     "Poiseuille",
     "Robot",
     "VesselNetwork",

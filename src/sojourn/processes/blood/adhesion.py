@@ -8,16 +8,84 @@ rate of letting go       k = k0 exp(F x / kT)                    Bell
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from sojourn.errors import InputError
 from sojourn.processes.blood.checks import at_least_zero
 from sojourn.processes.blood.mobility import BODY_TEMPERATURE, thermal_energy
-from sojourn.processes.blood.units import Quantity, alike, positive, si, tensors
+from sojourn.processes.blood.robot import shown
+from sojourn.processes.blood.units import Quantity, alike, positive, show, si, tensors
 
 SHEAR_FORCE, SHEAR_TORQUE = 1.7005, 0.94399  # of a sphere that touches: Goldman, Cox and Brenner (1967)
 BOND_LENGTH = 1e-10  # m, over which a ligand's bond gives way: Decuzzi and Ferrari (2006)
+
+
+@dataclass(frozen=True, repr=False)
+class Adhesion:
+    """Ligands on a robot and receptors on a wall, which hold it with the probability `adhesion_strength`.
+
+    Args:
+        receptors, ligands: m_r on the wall and m_l on the robot, 1/m^2.
+        affinity: K_a, of a free pair, m^2.
+        contact_radius: r0, of the part of the robot that bonds can reach, m.
+        bond_length: x, m.
+
+    Raises:
+        InputError: one that is not above zero, units of something else.
+    """
+
+    receptors: Quantity
+    ligands: Quantity
+    affinity: Quantity
+    contact_radius: Quantity
+    bond_length: Quantity = BOND_LENGTH
+
+    def __post_init__(self) -> None:
+        for name, unit in _UNITS.items():
+            object.__setattr__(self, name, positive(getattr(self, name), unit, name=name))
+
+    def probability(
+        self, radius: Quantity, wall_shear_stress: Quantity, *, temperature: Quantity = BODY_TEMPERATURE
+    ) -> Any:
+        """min(1, P) of `adhesion_strength` under the force 1.7005 6 pi a^2 (mu S) of `shear_force`, in [0, 1].
+
+        Args:
+            radius: a, of the robot, m.
+            wall_shear_stress: mu S, Pa.
+            temperature: T, K.
+
+        P counts bonds, and is a probability where it is far below 1; where it would be above, all hold.
+
+        Raises:
+            InputError: as `shear_force`; a contact_radius above the robot's own.
+        """
+        a = positive(radius, "m", name="radius")
+        self.check(float(torch.as_tensor(a).detach().min()))
+        force = shear_force(a, wall_shear_stress)
+        strength = adhesion_strength(force, temperature=temperature, **vars(self))
+        return alike(tensors(strength)[0].clamp(max=1), strength)
+
+    def check(self, radius: float) -> None:
+        """Raises InputError where a robot of this radius, m, has no part as large as `contact_radius`."""
+        largest = float(torch.as_tensor(self.contact_radius).detach().max())
+        if largest > radius:
+            raise InputError(
+                f"contact_radius={show(largest, 'm')} is above the robot's own radius "
+                f"{show(radius, 'm')}; give that of the part that bonds can reach"
+            )
+
+    def record(self) -> dict[str, Any]:
+        """For a run's record: every parameter in full."""
+        return vars(self)
+
+    def __repr__(self) -> str:
+        return f"Adhesion({', '.join(f'{name}={shown(getattr(self, name), unit)}' for name, unit in _UNITS.items())})"
+
+
+_UNITS = {"receptors": "1/m^2", "ligands": "1/m^2", "affinity": "m^2", "contact_radius": "m", "bond_length": "m"}
 
 
 def shear_force(radius: Quantity, wall_shear_stress: Quantity) -> Any:

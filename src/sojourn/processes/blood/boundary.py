@@ -8,12 +8,12 @@ from numbers import Integral
 from torch import Tensor
 
 from sojourn.errors import InputError
-from sojourn.processes.blood.units import Quantity, si
+from sojourn.processes.blood.units import Quantity, in_a_body, one, show, si
 
 CONDITIONS = {"pressure": "Pa", "flow": "m^3/s", "velocity": "m/s"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Boundary:
     """Exactly one of a pressure, a flow and a mean velocity at an end of a network, the last two INTO the network.
 
@@ -25,7 +25,8 @@ class Boundary:
         hematocrit: of the blood that enters here, in [0, 1), used only where blood enters; None: 0.45.
 
     Raises:
-        InputError: none or several conditions, units of something else, or a hematocrit outside [0, 1).
+        InputError: none or several conditions, units of something else, a speed that no blood has, or a hematocrit
+            outside [0, 1).
     """
 
     node: int
@@ -44,9 +45,11 @@ class Boundary:
             found = " and ".join(given) or "no condition"
             raise InputError(f"{where}{found} given; give exactly one of pressure, flow and velocity")
         (name,) = given
-        object.__setattr__(self, name, si(getattr(self, name), CONDITIONS[name], name=where + name))
+        value = one(si(getattr(self, name), CONDITIONS[name], name=where + name), name=where + name)
+        in_a_body(value, CONDITIONS[name], name=where + name)
+        object.__setattr__(self, name, value)
         if self.hematocrit is not None:
-            share = si(self.hematocrit, "", name=where + "hematocrit")
+            share = one(si(self.hematocrit, "", name=where + "hematocrit"), name=where + "hematocrit")
             if not 0 <= (number := plain(share)) < 1:
                 raise InputError(
                     f"{where}hematocrit={number:g} is not in [0, 1); give a share of the volume, such as 0.45"
@@ -58,6 +61,13 @@ class Boundary:
         """Whether blood is prescribed to enter here; a pressure prescribes nothing."""
         rate = self.velocity if self.flow is None else self.flow
         return rate is not None and plain(rate) > 0
+
+    def __repr__(self) -> str:
+        units = {**CONDITIONS, "hematocrit": ""}
+        given = {name: getattr(self, name) for name in units if getattr(self, name) is not None}
+        shown = [f"{name}={show(plain(x), units[name])!r}" for name, x in given.items() if units[name]]
+        shown += [f"hematocrit={plain(given['hematocrit']):.5g}"] if "hematocrit" in given else []
+        return f"Boundary({', '.join([str(self.node), *shown])})"
 
 
 def plain(value: float | Tensor) -> float:

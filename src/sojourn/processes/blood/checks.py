@@ -8,7 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from sojourn.errors import InputError
-from sojourn.processes.blood.units import Quantity, si
+from sojourn.processes.blood.units import Quantity, in_a_body, show, si
+
+_WIDEST = 0.1  # m; to catch slips, not physiology: three times the aorta
 
 
 def within(value: Quantity, unit: str, *, name: str, low: float, high: float, remedy: str) -> Any:
@@ -29,13 +31,20 @@ def at_least_zero(value: Quantity, unit: str, *, name: str, remedy: str) -> Any:
     """As `units.si`, and not below zero.
 
     Raises:
-        InputError: as `units.si`; below zero. `remedy` ends the line.
+        InputError: as `units.si`; below zero; what `units.in_a_body` refuses. `remedy` ends the line.
     """
     number = si(value, unit, name=name)
     least, _ = _ends(number)
     if least < 0:
         raise InputError(f"{name}={least:g} is below zero; {remedy}")
+    in_a_body(number, unit, name=name)
     return number
+
+
+def narrow(value: float, *, name: str) -> None:
+    """Raises InputError for a width in m that no vessel has, as a bare number in micrometres gives."""
+    if value > _WIDEST:
+        raise InputError(f"{name}={show(value, 'm')}, and the aorta 30 mm; give metres, or text such as '20 um'")
 
 
 def whole(value: int, *, name: str, remedy: str) -> int:

@@ -1,15 +1,19 @@
 """What flow adds to diffusion: red cells that jostle, robots driven to the wall, and the spreading along a tube.
 
 shear-induced   D = k g a^2 H (1 - H)^n
-margination     v = D d(ln P)/dr,   P the profile that is reached downstream
+margination     v = D d(ln P)/dr,   P = 1 + (excess - 1) (r/R)^m the profile that is reached downstream
 Taylor-Aris     D (1 + U^2 R^2 / (48 D^2))
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from sojourn.processes.blood.checks import at_least_zero, within
+from sojourn.processes.blood.robot import shown
 from sojourn.processes.blood.units import Quantity, alike, positive, si, tensors
 
 RED_CELL_RADIUS = 4e-6  # m, of a disc 8 um wide
@@ -48,36 +52,68 @@ def shear_induced_diffusivity(
     return alike(k * g.abs() * a**2 * h * (1 - h) ** n, shear_rate, hematocrit, strength, exponent, cell_radius)
 
 
+@dataclass(frozen=True, repr=False)
+class Margination:
+    """The profile P = 1 + (excess - 1) (r/R)^m that jostling red cells lead robots to, R the vessel's radius.
+
+    Args:
+        excess: the density at the wall over that on the axis, once it no longer changes; 1 is no margination, and
+            below 1 robots go to the axis.
+        steepness: m, at least 1.
+
+    The power law is a choice without published constants: fit excess and m to a profile measured for robots like yours.
+
+    Raises:
+        InputError: an excess that is not above zero, an m outside [1, 1000], units of something else.
+    """
+
+    excess: Quantity
+    steepness: Quantity
+
+    def __post_init__(self) -> None:
+        remedy = "a profile with a cusp on the axis is none, nor one that is all wall"
+        steepness = within(self.steepness, "", name="steepness", low=1.0, high=1e3, remedy=remedy)
+        object.__setattr__(self, "excess", positive(self.excess, "", name="excess"))
+        object.__setattr__(self, "steepness", steepness)
+
+    def slope(self, r: Tensor, radius: Tensor) -> Tensor:
+        """d(ln P)/dr, 1/m: r from the axis of vessels of this radius, m."""
+        s, rise = r / radius, self.excess - 1
+        return rise * self.steepness * s ** (self.steepness - 1) / (radius * (1 + rise * s**self.steepness))
+
+    def record(self) -> dict[str, Any]:
+        """For a run's record: every parameter in full."""
+        return vars(self)
+
+    def __repr__(self) -> str:
+        return f"Margination(excess={shown(self.excess, '')}, steepness={shown(self.steepness, '')})"
+
+
 def margination_drift(
     diffusivity: Quantity, r: Quantity, radius: Quantity, *, excess: Quantity, steepness: Quantity
 ) -> Any:
-    """v = D d(ln P)/dr, m/s, outwards: the drift that leads to the profile P = 1 + (excess - 1) (r/R)^m.
+    """v = D d(ln P)/dr, m/s, outwards: the drift that leads to the profile of `Margination`.
 
     Args:
-        diffusivity: D across the flow at r, m^2/s, its div D being a drift besides (`walls.radial_drift`).
+        diffusivity: D across the flow at r, m^2/s, its div D being a drift besides (`walls.radial_drift`); in
+            `BloodRobots` that of the red cells alone.
         r: the distance from the axis, m.
         radius: R, the tube's, m.
-        excess: the density at the wall over that on the axis, once it no longer changes; 1 is no margination.
-        steepness: m, at least 1.
+        excess, steepness: of `Margination`.
 
-    Source of v = D d(ln P)/dr: Eckstein and Belgacem, Biophys. J. 60 (1991), 53. The power law is a choice without
-    published constants: fit excess and m to a profile measured for robots like yours.
+    Source: Eckstein and Belgacem, Biophys. J. 60 (1991), 53.
 
     Raises:
-        InputError: a diffusivity below zero, an r outside [0, R], an excess that is not above zero, an m below 1.
+        InputError: as `Margination`; a diffusivity below zero, an r outside [0, R].
     """
-    whole = positive(radius, "m", name="radius")
-    d, x, end, high, m = tensors(
+    profile, whole = Margination(excess, steepness), positive(radius, "m", name="radius")
+    d, x, end = tensors(
         at_least_zero(diffusivity, "m^2/s", name="diffusivity", remedy="a diffusivity has no sign"),
         at_least_zero(r, "m", name="r", remedy="give the distance from the axis"),
         whole,
-        positive(excess, "", name="excess"),
-        within(steepness, "", name="steepness", low=1.0, high=1e3, remedy="a profile with a cusp on the axis is none"),
     )
     within((x / end), "", name="r / radius", low=0.0, high=1.0, remedy="give places inside the tube")
-    s = x / end
-    slope = (high - 1) * m * s ** (m - 1) / end
-    return alike(d * slope / (1 + (high - 1) * s**m), diffusivity, r, radius, excess, steepness)
+    return alike(d * profile.slope(x, end), diffusivity, r, radius, excess, steepness)
 
 
 def taylor_aris_diffusivity(diffusivity: Quantity, mean_velocity: Quantity, radius: Quantity) -> Any:

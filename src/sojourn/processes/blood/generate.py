@@ -16,7 +16,7 @@ from sojourn.errors import InputError
 from sojourn.processes.blood.boundary import Boundary
 from sojourn.processes.blood.checks import whole
 from sojourn.processes.blood.network import VesselNetwork
-from sojourn.processes.blood.units import Quantity, positive, si
+from sojourn.processes.blood.units import Quantity, one, positive, si
 
 MURRAY_ANGLE = math.acos(2 ** (-1 / 3))  # of equal daughters to their parent's axis: cos = (D_0 / D_1)^2 / 2
 
@@ -25,7 +25,7 @@ def tube(
     diameter: Quantity, length: Quantity, velocity: Quantity, hematocrit: Quantity, pressure: Quantity
 ) -> VesselNetwork:
     """One vessel along x."""
-    nodes = _scaled(np.array([[0.0, 0, 0], [1, 0, 0]]), positive(length, "m", name="length"))
+    nodes = _scaled(np.array([[0.0, 0, 0], [1, 0, 0]]), one(positive(length, "m", name="length"), name="length"))
     ends = (Boundary(0, velocity=velocity, hematocrit=hematocrit), Boundary(1, pressure=pressure))
     return VesselNetwork(nodes, np.array([[0, 1]]), positive(diameter, "m", name="diameter"), boundaries=ends)
 
@@ -69,7 +69,7 @@ def murray_tree(
 ) -> VesselNetwork:
     """A tree, or a tree and its mirror image joined by capillaries."""
     _check_tree(tree)
-    diameter = positive(diameter, "m", name="diameter")
+    diameter = one(positive(diameter, "m", name="diameter"), name="diameter")
     nodes, vessels, relative = tree.draw()
     count, last = len(vessels), np.arange(2**tree.generations - 1, len(vessels))
     kinds = ["arteriole"] * count
@@ -112,14 +112,14 @@ def honeycomb(
         Boundary(0, velocity=velocity, hematocrit=hematocrit),
         Boundary(len(places) - 1, pressure=0.0),
     )
-    nodes = _scaled(np.pad(flat, ((0, 0), (0, 1))), positive(length, "m", name="length"))
+    nodes = _scaled(np.pad(flat, ((0, 0), (0, 1))), one(positive(length, "m", name="length"), name="length"))
     return VesselNetwork(nodes, vessels, positive(diameter, "m", name="diameter"), boundaries=ends)
 
 
 def _check_tree(tree: Tree) -> None:
     whole(tree.generations, name="generations", remedy="give 0 to 16")
     for name in ("asymmetry", "length_ratio"):
-        si(number := getattr(tree, name), "", name=name)
+        one(si(number := getattr(tree, name), "", name=name), name=name)
         if isinstance(number, str):
             raise InputError(f"{name}={number!r} is a text; give a number")
     if not 0 <= tree.generations <= 16:

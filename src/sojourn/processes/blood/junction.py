@@ -35,7 +35,9 @@ NEAR = 0.05  # phi from which G can be evaluated in this form; nearer to the wal
 class Junctions(NamedTuple):
     """Ends of vessels, and which of them meet. End 2 v is where vessel v begins, 2 v + 1 where it ends.
 
-    A vessel with a flow of zero counts as flowing along.
+    A vessel with a flow of zero counts as flowing along. Where others flow its interval is empty: robots come out of
+    it, and nobody is led in. At a node where nothing flows all might feed, or none; there one vessel changes sides,
+    or nobody would pass.
     """
 
     feeds: Tensor  # bool (2 V,): blood flows through it to the node
@@ -55,10 +57,11 @@ def junctions(network: VesselNetwork, flow: Tensor) -> Junctions:
     frames = network.frames.detach().cpu().numpy()
     q = flow.detach().cpu().numpy()
     nodes, node = len(network.nodes), ends.reshape(-1)
-    sign = np.repeat(np.where(q >= 0, 1.0, -1.0), 2)
-    feeds = (sign > 0) == (np.arange(len(node)) % 2 == 1)
-    along = sign[:, None] * np.repeat(frames[:, 0], 2, axis=0)  # with the flow
+    to_it = np.arange(len(node)) % 2 == 1
     size = np.repeat(np.abs(q), 2)
+    feeds = _on_two_sides(np.repeat(q >= 0, 2) == to_it, size, node)
+    sign = np.where(feeds == to_it, 1.0, -1.0)
+    along = sign[:, None] * np.repeat(frames[:, 0], 2, axis=0)  # with the flow
     through, sideways = _axes(node, nodes, along, size)
     m, g = through[node], sideways[node]
     outward = np.where(feeds[:, None], -along, along)
@@ -180,6 +183,18 @@ def quantile(share: Tensor) -> tuple[Tensor, Tensor]:
 def _tail(phi: Tensor) -> Tensor:
     """G(-cos phi)."""
     return (phi - 2 / 3 * torch.sin(2 * phi) + torch.sin(4 * phi) / 12) / math.pi
+
+
+def _on_two_sides(feeds: np.ndarray, size: np.ndarray, node: np.ndarray) -> np.ndarray:
+    """Which ends feed their nodes, such that at each node one does and one does not: in a steady flow that is so but
+    where flows are nothing or rounding, and there the end with the least changes sides."""
+    count, feeding = np.bincount(node), np.bincount(node, feeds)
+    stuck = (count > 1) & ((feeding == 0) | (feeding == count))
+    found = feeds.copy()
+    order = np.lexsort((size, node))
+    least = order[np.concatenate([[0], np.cumsum(count)[:-1]])]  # the first of each node; every node has a vessel
+    found[least[stuck]] ^= True
+    return found
 
 
 def _axes(node: np.ndarray, nodes: int, along: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +21,10 @@ from torch import Tensor
 
 from sojourn.errors import InputError
 from sojourn.processes.blood.checks import at_least_zero
-from sojourn.processes.blood.units import Quantity, alike, positive, show, si, tensors
+from sojourn.processes.blood.units import Quantity, alike, in_a_body, one, positive, show, si, tensors
+
+# T; to catch slips, and nobody's limit: magnets that steer catheters in a patient have about 0.1 T, most scanners more.
+_LARGEST = 0.5
 
 Vector: TypeAlias = Any  # three numbers or texts with units, or a tensor of shape (3,)
 Matrix: TypeAlias = Any  # three such rows, or a tensor of shape (3, 3)
@@ -39,7 +43,8 @@ class MagneticField:
     Kept as float64 tensors; those given may ask for gradients.
 
     Raises:
-        InputError: a G with a trace or an antisymmetric part; shapes or units of something else.
+        InputError: a G with a trace or an antisymmetric part; shapes or units of something else; above 12 T, and above
+            0.5 T as a number without a unit.
     """
 
     steady: Vector = (0, 0, 0)
@@ -53,7 +58,7 @@ class MagneticField:
             object.__setattr__(self, name, _vector(getattr(self, name), "T", name))
         if isinstance(self.frequency, str) and any(word in self.frequency for word in ("rpm", "rad", "rev", "deg")):
             raise InputError(f"frequency={self.frequency!r} counts angles; give whole turns a second, such as '10 Hz'")
-        object.__setattr__(self, "frequency", si(self.frequency, "1/s", name="frequency"))
+        object.__setattr__(self, "frequency", one(si(self.frequency, "1/s", name="frequency"), name="frequency"))
         object.__setattr__(self, "jacobian", _jacobian(self.jacobian))
 
     @classmethod
@@ -86,7 +91,8 @@ class MagneticField:
         start[int(torch.argmin(n.detach().abs()))] = 1.0
         start = start - torch.dot(start, n) * n
         start = start / torch.linalg.vector_norm(start)
-        size = at_least_zero(B, "T", name="B", remedy="turn the axis round instead")
+        size = one(at_least_zero(B, "T", name="B", remedy="turn the axis round instead"), name="B")
+        _meant(B, "T", "B")
         return cls(cosine=size * start, sine=size * torch.linalg.cross(n, start), frequency=frequency)
 
     def field(self, x: Tensor, t: float | Tensor) -> Tensor:
@@ -94,6 +100,10 @@ class MagneticField:
         angle = 2 * math.pi * self.frequency * torch.as_tensor(t, dtype=x.dtype, device=x.device)[..., None]
         steady, cosine, sine, jacobian = (v.to(x) for v in (self.steady, self.cosine, self.sine, self.jacobian))
         return steady + cosine * torch.cos(angle) + sine * torch.sin(angle) + x @ jacobian.mT
+
+    def record(self) -> dict[str, Any]:
+        """For a run's record: every parameter in full."""
+        return {name: torch.as_tensor(value).tolist() for name, value in vars(self).items()}
 
     def __repr__(self) -> str:
         parts = []
@@ -161,16 +171,29 @@ def _vector(value: Any, unit: str, name: str) -> Tensor:
     elif isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
         raise InputError(f"{name}={value!r} is not a vector; give three components, such as (1, 0, 0) or a tensor")
     else:
-        parts = tensors(*(si(x, unit, name=f"{name}[{i}]") for i, x in enumerate(value)))
+        parts = tensors(*(one(si(x, unit, name=f"{name}[{i}]"), name=f"{name}[{i}]") for i, x in enumerate(value)))
         found = torch.stack([p.double() for p in parts]) if parts else torch.zeros(0)
     if found.shape != (3,):
         raise InputError(f"{name} has shape {tuple(found.shape)}; give three components, such as (1, 0, 0)")
+    for i, x in enumerate(value):
+        _meant(x, unit, f"{name}[{i}]")
+    in_a_body(found, unit, name=name)
     return found.double()
+
+
+def _meant(value: Any, unit: str, name: str) -> None:
+    """Refuses a field above _LARGEST without its unit: it is 3 mT more often than 3 T."""
+    if unit == "T" and isinstance(value, Real) and abs(number := float(value)) > _LARGEST:
+        raise InputError(
+            f"{name}={number:g} is {show(number, 'T')}, as in a scanner; write '{number:g} T' or '{number:g} mT'"
+        )
 
 
 def _jacobian(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         found = si(value, "T/m", name="jacobian").double()
+    elif isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        raise InputError(f"jacobian={value!r} is not a matrix; give its three rows, or a tensor of shape (3, 3)")
     else:
         found = torch.stack([_vector(row, "T/m", f"jacobian[{i}]") for i, row in enumerate(value)])
     if found.shape != (3, 3):

@@ -12,7 +12,14 @@ which is L_p at the wall but L_n on the axis, where no direction across differs 
 
     D = k T mu L + s r (I - tt),   div D = [-k T mu dL_n/dgap + s + k T mu (L_n - L_p) r / (R - a)^2] y/r
 
-with s r the diffusivity across the flow that shear among red cells adds. So a uniform law stays uniform.
+with s r the diffusivity across the flow that shear among red cells adds. So a uniform law stays uniform. Margination to
+a profile P adds to dx
+
+    s r d(ln P)/dr y/r dt
+
+with the red cells' diffusivity alone: it is they who push, and Brownian motion by itself keeps its uniform law. So with
+D_n = k T mu L_n + s r the density c per area that no longer changes has D_n d(ln c)/dr = s r d(ln P)/dr; it is P where
+Brownian motion is small beside s r, and uniform where there are no red cells.
 
 The first two terms of div D, dD_n/dr, are multiplied by (xi_1^2 + xi_2^2) / 2, of the two normals across, whose mean is
 1. Near contact, where D_n = k T mu gap / a, the step is then exact in law whatever dt, for the gap is the square of a
@@ -30,6 +37,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sojourn.processes.blood.dispersion import Margination
 from sojourn.processes.blood.walls import normal_mobility, normal_slope, parallel_mobility
 
 TINY = 1e-40  # m^2, keeps r differentiable on the axis
@@ -80,7 +88,15 @@ class Move(NamedTuple):
 
 
 def move(
-    vessel: Vessels, body: Body, across: Tensor, axis: Tensor, field: Tensor, gradient: Tensor, dt: float, xi: Tensor
+    vessel: Vessels,
+    body: Body,
+    across: Tensor,
+    axis: Tensor,
+    field: Tensor,
+    gradient: Tensor,
+    dt: float,
+    xi: Tensor,
+    margination: Margination | None = None,
 ) -> Move:
     """The step of robots at `across`, (n, 2), m, with unit vectors `axis`, (n, 3).
 
@@ -91,6 +107,7 @@ def move(
         gradient: of the field, (3, 3), T/m.
         dt: s.
         xi: (n, 6) standard normals: for t, n1, n2, and for rotation about them.
+        margination: to which profile red cells push the robots; None: to none.
     """
     r = torch.sqrt(across.square().sum(1) + TINY)
     outward = across / r[:, None]
@@ -104,6 +121,8 @@ def move(
     towards, around = (torch.sqrt(2 * dt * (body.diffusivity * x + mixed)) for x in (normal, azimuth))
     slope = vessel.mixing - body.diffusivity * normal_slope(gap, body.radius)
     drift = slope * xi[:, 1:3].square().sum(1) / 2 + body.diffusivity * (normal - parallel) * r / limit**2
+    if margination is not None:
+        drift = drift + vessel.mixing * r * margination.slope(r, vessel.radius)
 
     e = torch.einsum("nij,nj->ni", vessel.frame, axis)
     force = body.moment * torch.einsum("nij,nj->ni", vessel.frame, axis @ gradient.T)
@@ -129,23 +148,25 @@ def reflected(across: Tensor, limit: Tensor, bounce: Tensor) -> Tensor:
     return torch.where((r > limit)[:, None], mirrored, across)
 
 
-def bounce(vessel: Vessels, body: Body, dt: float) -> Tensor:
-    """By what the distance beyond a wall is multiplied when it is mirrored, (n,), so that a uniform law stays uniform.
+def bounce(vessel: Vessels, body: Body, dt: float, margination: Margination | None = None) -> Tensor:
+    """By what the distance beyond a wall is multiplied when it is mirrored, (n,), so that a steady law stays.
 
     With D_n = D at the wall, g its slope in the gap, S = sqrt(2 D dt) and q = g S / D, plain mirroring changes a
-    uniform density at u S from the wall in a step by
+    density that in truth is steady, of slope b = d(ln P)/dr at the wall, at u S from it in a step by
 
-        S / (R - a) (2 u Phi(-u) - phi(u)) + q / 2 (1 - u^2) phi(u)
+        S [1 / (R - a) + b] (2 u Phi(-u) - phi(u)) + q / 2 (1 - u^2) phi(u)
 
-    the first for the wall's curvature, the second for the slope, and a factor 1 + c on the distance adds
-    c (u phi(u) - Phi(-u)). None of them has mass; the factor makes the first moment vanish too, which is what a long
-    run adds up to. Of q the factor has q / (1 + q^2), for where q is not small hardly anybody gets beyond.
+    times its value there: the first for the wall's curvature and the push to it, which act alike, the second for the
+    slope of D; and a factor 1 + c on the distance adds c (u phi(u) - Phi(-u)). None of them has mass; the factor makes
+    the first moment vanish too, which is what a long run adds up to. Of q the factor has q / (1 + q^2), for where q is
+    not small hardly anybody gets beyond.
     """
     limit = vessel.radius - body.radius
     wall = vessel.mixing * limit + STILL
     kick = torch.sqrt(2 * dt * wall)
     q = (body.diffusivity / body.radius - vessel.mixing) * kick / wall
-    return 1 + (2 * q / (1 + q * q) - 4 / 3 * kick / limit) / math.sqrt(2 * math.pi)
+    steep = 1 / limit if margination is None else 1 / limit + margination.slope(limit, vessel.radius)
+    return 1 + (2 * q / (1 + q * q) - 4 / 3 * kick * steep) / math.sqrt(2 * math.pi)
 
 
 def rotated(e: Tensor, angle: Tensor) -> Tensor:

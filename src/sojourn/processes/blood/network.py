@@ -6,6 +6,7 @@ is connected, and each end of it (a node of one vessel) has a boundary condition
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from sojourn.errors import InputError
 from sojourn.processes.blood import network_checks as checks
-from sojourn.processes.blood.boundary import Boundary
+from sojourn.processes.blood.boundary import Boundary, plain
+from sojourn.processes.blood.checks import narrow
 from sojourn.processes.blood.units import Quantity, show, si
 
 if TYPE_CHECKING:
@@ -74,11 +76,15 @@ class VesselNetwork:
         count = len(vessels)
         for name, default in (("kinds", ["vessel"] * count), ("names", [f"vessel {i}" for i in range(count)])):
             texts = tuple(getattr(self, name)) or tuple(default)
+            if isinstance(getattr(self, name), str) or not all(isinstance(text, str) for text in texts):
+                raise InputError(f"{name}={getattr(self, name)!r} are not texts; give one for each vessel, or none")
             if len(texts) != count:
                 raise InputError(f"{len(texts)} {name} for {count} vessels; give one for each, or none")
             object.__setattr__(self, name, texts)
         object.__setattr__(self, "nodes", nodes)
         object.__setattr__(self, "vessels", vessels.long())
+        if not isinstance(self.boundaries, Sequence):
+            raise InputError(f"boundaries={self.boundaries!r} are no list; give one Boundary for each end")
         object.__setattr__(self, "boundaries", tuple(self.boundaries))
         checks.check_vessels(self)
         object.__setattr__(self, "diameter", self._of_vessels(self.diameter, "diameter"))
@@ -202,6 +208,7 @@ class VesselNetwork:
         turn every 0.4 mm, though not in the tumour's middle; two thirds of the capillaries that would leave them on
         their way are left out. Nodes are 67 um apart and capillaries 7 um wide in the mean. In the tumour the mean
         diameter is 10 um and spreads widely, vessels are tortuous, and a fifth or more is missing, which leaves gaps.
+        Every vessel is on a way from an inlet to an outlet.
 
         Args:
             vessels: about how many, at least 100.
@@ -286,6 +293,17 @@ class VesselNetwork:
             graph.add_edge(a, b, key=number, diameter=diameter, length=length, kind=kind, name=name)
         return graph
 
+    def record(self) -> dict[str, Any]:
+        """For a run's record: how many vessels there are, and digests of the arrays and of the boundaries to ten
+        digits."""
+        arrays = [_rounded(x.detach().cpu().numpy()) for x in (self.nodes, self.diameter, self.length)]
+        ends = sorted(
+            " ".join(f"{name}={plain(x):.9e}" for name, x in vars(b).items() if x is not None) for b in self.boundaries
+        )
+        vessels = _digest(*arrays, self.vessels.cpu().numpy().tobytes(), *(kind.encode() for kind in self.kinds))
+        boundaries = _digest(*(end.encode() for end in ends))
+        return {"vessels": f"{len(self.vessels)}, {vessels}", "boundaries": f"{len(ends)}, {boundaries}"}
+
     def __repr__(self) -> str:
         low, high = (show(float(x), "m") for x in self.diameter.detach().aminmax())
         width = low if low == high else f"{low} to {high}"
@@ -301,7 +319,7 @@ class VesselNetwork:
 
     def _of_vessels(self, value: Quantity, name: str) -> Tensor:
         """One number for each vessel, above zero."""
-        if not isinstance(value, Tensor) and not np.isscalar(value):
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
             numbers = [si(x, "m", name=f"{name}[{i}]") if isinstance(x, str) else x for i, x in enumerate(value)]
             value = torch.as_tensor(np.array(numbers, dtype=float))
         if not isinstance(value, Tensor):
@@ -316,7 +334,24 @@ class VesselNetwork:
             worst = int(wrong.nonzero()[0])
             given = float(value[worst].detach())
             raise InputError(f"{self.names[worst]} has {name}={given:g}, which is not above zero; give metres")
+        if name == "diameter":
+            widest = int(value.detach().argmax())
+            narrow(float(value[widest].detach()), name=f"{self.names[widest]} has diameter")
         return value
+
+
+def _rounded(values: np.ndarray) -> bytes:
+    """Numbers as whole multiples of 1e-10 of the largest, and that to ten digits."""
+    largest = float(np.abs(values).max())
+    return f"{largest:.9e}".encode() + np.round(1e10 * values / largest).astype(np.int64).tobytes()
+
+
+def _digest(*parts: bytes) -> str:
+    """Sixteen letters and digits that stand for these bytes."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8, "big") + part)
+    return found.hexdigest()[:16]
 
 
 def _array(value: Any, columns: int, name: str, remedy: str) -> Tensor:

@@ -38,7 +38,7 @@ SEPARATIONS: dict[str, Callable[..., Separation[Tensor]]] = {"2005": separation_
 _KERNEL_LAWS = {separation_2005: kernel.LAW_2005, separation_1989: kernel.LAW_1989}
 
 
-class Junctions(NamedTuple):
+class AtNodes(NamedTuple):
     """The vessels at each node, as rectangles: d is the largest number that meet."""
 
     slots: np.ndarray  # (N, d): a vessel, or 0 where there is none
@@ -46,8 +46,8 @@ class Junctions(NamedTuple):
     places: np.ndarray  # (V, 2): where in `slots`, flattened, the two ends of each vessel are
 
 
-def junctions(ends: np.ndarray, nodes: int) -> Junctions:
-    """The junctions of vessels with `ends` (V, 2) among so many nodes."""
+def at_nodes(ends: np.ndarray, nodes: int) -> AtNodes:
+    """The vessels at each of so many nodes, from their `ends`, (V, 2)."""
     flat = ends.reshape(-1)
     order = np.argsort(flat, kind="stable")
     counts = np.bincount(flat, minlength=nodes)
@@ -58,11 +58,11 @@ def junctions(ends: np.ndarray, nodes: int) -> Junctions:
     slots, signs = np.zeros(nodes * degree, dtype=np.int64), np.zeros(nodes * degree)
     slots[places] = np.arange(flat.size) // 2
     signs[places] = 1.0 - 2.0 * (np.arange(flat.size) % 2)
-    return Junctions(slots.reshape(nodes, degree), signs.reshape(nodes, degree), places.reshape(-1, 2))
+    return AtNodes(slots.reshape(nodes, degree), signs.reshape(nodes, degree), places.reshape(-1, 2))
 
 
 def distribute(
-    flow: Tensor, hematocrit: Tensor, diameter: Tensor, entering: Tensor, at: Junctions, law: Callable
+    flow: Tensor, hematocrit: Tensor, diameter: Tensor, entering: Tensor, at: AtNodes, law: Callable
 ) -> Tensor:
     """The hematocrit, (V,), that each vessel gets from the node where its blood comes from; 0 where nothing flows.
 
@@ -79,7 +79,7 @@ def distribute(
 
 
 def derivatives(
-    flow: Tensor, hematocrit: Tensor, diameter: Tensor, entering: Tensor, at: Junctions, law: Callable
+    flow: Tensor, hematocrit: Tensor, diameter: Tensor, entering: Tensor, at: AtNodes, law: Callable
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """The derivatives of `distribute` by flow and by hematocrit, (V, V) each."""
     slots, signs = torch.from_numpy(at.slots), torch.from_numpy(at.signs)
@@ -100,7 +100,7 @@ def derivatives(
 
 
 def sweep(
-    pressure: np.ndarray, flow: np.ndarray, diameter: np.ndarray, entering: np.ndarray, at: Junctions, law: Callable
+    pressure: np.ndarray, flow: np.ndarray, diameter: np.ndarray, entering: np.ndarray, at: AtNodes, law: Callable
 ) -> np.ndarray:
     """The hematocrits, (V,), with which `distribute` changes nothing: node after node, by falling pressure."""
     hematocrit = np.empty_like(flow)
@@ -139,6 +139,6 @@ def _divided(q: Tensor, h: Tensor, diameter: Tensor, entering: Tensor, law: Call
     return torch.where(q > 0, capped, 0.0)
 
 
-def _source(flow: np.ndarray, at: Junctions) -> np.ndarray:
+def _source(flow: np.ndarray, at: AtNodes) -> np.ndarray:
     """Where in the flattened slots each vessel's blood comes from."""
     return np.where(flow > 0, at.places[:, 0], at.places[:, 1])

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from sojourn.processes.blood.checks import at_least_zero
+from sojourn.processes.blood.checks import at_least_zero, narrow
 from sojourn.processes.blood.jeffery import shape_factor
 from sojourn.processes.blood.mobility import BODY_TEMPERATURE, Mobility, spheroid_mobility, thermal_energy
 from sojourn.processes.blood.units import Quantity, alike, positive, show, tensors
@@ -27,7 +28,8 @@ class Robot:
     A tensor in the place of a number passes gradients.
 
     Raises:
-        InputError: a radius or aspect ratio that is not above zero, a moment or speed below it, other units.
+        InputError: a radius or aspect ratio that is not above zero, a radius wider than any vessel, a moment or speed
+            below zero, other units.
     """
 
     radius: Quantity
@@ -43,6 +45,7 @@ class Robot:
             "swim_speed": at_least_zero(self.swim_speed, "m/s", name="swim_speed", remedy=remedy),
             "aspect_ratio": positive(self.aspect_ratio, "", name="aspect_ratio"),
         }
+        narrow(float(torch.as_tensor(kept["radius"]).detach().max()), name="radius")
         for name, value in kept.items():
             object.__setattr__(self, name, value)
 
@@ -71,14 +74,19 @@ class Robot:
         energy = thermal_energy(temperature)
         return Mobility(*(energy * part for part in self.mobility(viscosity)))
 
+    def record(self) -> dict[str, Any]:
+        """For a run's record: every parameter in full."""
+        return vars(self)
+
     def __repr__(self) -> str:
         units = {"radius": "m", "magnetic_moment": "A m^2", "swim_speed": "m/s", "aspect_ratio": ""}
-        return f"Robot({', '.join(f'{name}={_shown(getattr(self, name), unit)}' for name, unit in units.items())})"
+        return f"Robot({', '.join(f'{name}={shown(getattr(self, name), unit)}' for name, unit in units.items())})"
 
 
-def _shown(value: float | Tensor, unit: str) -> str:
+def shown(value: float | Tensor, unit: str) -> str:
+    """A parameter as reprs have it: '500 nm' in quotes, a bare number without a unit, the shape of a tensor."""
     if not isinstance(value, Tensor):
         return repr(show(value, unit)) if unit else f"{value:.5g}"
     if value.ndim:
         return f"tensor of shape {tuple(value.shape)}"
-    return _shown(float(value.detach()), unit)
+    return shown(float(value.detach()), unit)

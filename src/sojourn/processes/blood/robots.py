@@ -18,16 +18,17 @@ from sojourn.errors import InputError
 from sojourn.noise import Noise
 from sojourn.process import Field, Process, State
 from sojourn.processes.blood import time_step
+from sojourn.processes.blood.boundary import plain
 from sojourn.processes.blood.checks import at_least_zero
 from sojourn.processes.blood.contact import Contact
-from sojourn.processes.blood.dispersion import shear_induced_diffusivity
+from sojourn.processes.blood.dispersion import Margination, shear_induced_diffusivity
 from sojourn.processes.blood.junction import Junctions, cross, junctions
 from sojourn.processes.blood.magnetic import MagneticField
 from sojourn.processes.blood.mobility import BODY_TEMPERATURE, thermal_energy
 from sojourn.processes.blood.motion import TINY, Body, Move, Vessels, bounce, move, reflected
 from sojourn.processes.blood.rheology import PLASMA_VISCOSITY, fahraeus_2005
 from sojourn.processes.blood.robot import Robot
-from sojourn.processes.blood.units import Quantity, positive, show
+from sojourn.processes.blood.units import Quantity, one, positive, show
 
 if TYPE_CHECKING:
     from sojourn.processes.blood.solver import Flow
@@ -46,6 +47,7 @@ class BloodRobots(Process):
         field: the magnetic field, one for all.
         contact: how walls bind, let go and capture them; None: not at all.
         shear_strength: k of `dispersion.shear_induced_diffusivity`, 0 for none. Published values differ by two orders.
+        margination: the profile that red cells push robots to while they mix them, as `motion` says; None: no push.
         viscosity: of the plasma around a robot, Pa s.
         temperature: K.
         dt: time step, s; None: the longest that `time_step` calls safe.
@@ -57,7 +59,8 @@ class BloodRobots(Process):
     They start at the inlets at random, spread as the flow is, with axes in all directions. An inlet lets nobody out.
 
     Raises:
-        InputError: a robot as wide as a vessel, a dt that leads through walls or past a vessel, what is no quantity.
+        InputError: a robot as wide as a vessel, a dt that leads through walls or past a vessel, margination without
+            red cells that mix, what is no quantity.
     """
 
     flow: Flow
@@ -65,6 +68,7 @@ class BloodRobots(Process):
     field: MagneticField = _NO_FIELD
     contact: Contact | None = None
     shear_strength: Quantity = 0.15
+    margination: Margination | None = None
     viscosity: Quantity = PLASMA_VISCOSITY
     temperature: Quantity = BODY_TEMPERATURE
     dt: Quantity = None
@@ -73,23 +77,35 @@ class BloodRobots(Process):
 
     def __post_init__(self) -> None:
         wanted = {"flow": "what VesselNetwork.solve() returns", "robot": "a Robot", "field": "a MagneticField"}
-        wanted["contact"] = "a Contact or None"
+        wanted |= {"contact": "a Contact or None", "margination": "a Margination or None"}
         kinds = {"flow": hasattr(self.flow, "network"), "robot": isinstance(self.robot, Robot)}
         kinds |= {"field": isinstance(self.field, MagneticField), "contact": isinstance(self.contact, Contact | None)}
+        kinds["margination"] = isinstance(self.margination, Margination | None)
         for name, right in kinds.items():
             if not right:
                 raise InputError(f"{name} is a {type(getattr(self, name)).__name__}; give {wanted[name]}")
-        self._keep("shear_strength", at_least_zero(self.shear_strength, "", name="shear_strength", remedy="0 is none"))
-        self._keep("viscosity", positive(self.viscosity, "Pa s", name="viscosity"))
-        self._keep("temperature", positive(self.temperature, "K", name="temperature"))
-        network, given = self.flow.network, None if self.dt is None else positive(self.dt, "s", name="dt")
-        for name in ("radius", "magnetic_moment", "swim_speed", "aspect_ratio"):
-            if (shape := tuple(torch.as_tensor(getattr(self.robot, name)).shape)) != ():
-                raise InputError(f"the robots have a {name} of shape {shape}; give one number, the same for all")
+        given = {
+            "shear_strength": at_least_zero(self.shear_strength, "", name="shear_strength", remedy="0 is none"),
+            "viscosity": positive(self.viscosity, "Pa s", name="viscosity"),
+            "temperature": positive(self.temperature, "K", name="temperature"),
+        }
+        for name, value in given.items():
+            self._keep(name, one(value, name=name))
+        network = self.flow.network
+        dt = None if self.dt is None else plain(one(positive(self.dt, "s", name="dt"), name="dt"))
+        numbers = {x: getattr(self.robot, x) for x in ("radius", "magnetic_moment", "swim_speed", "aspect_ratio")}
+        if self.margination is not None:
+            if not bool(torch.as_tensor(self.shear_strength).any()):
+                remedy = "give a shear_strength above 0 or leave margination out"
+                raise InputError(f"shear_strength=0 with margination: red cells that do not mix push nobody; {remedy}")
+            numbers |= vars(self.margination)
+        for name, value in numbers.items():
+            if (shape := tuple(torch.as_tensor(value).shape)) != ():
+                raise InputError(f"{name} has the shape {shape}; give one number, the same for all robots")
         time_step.check_size(network, self.robot)
-        self._keep("dt", time_step.choose(network, self.vessels, self.body, self.field, given))
+        self._keep("dt", time_step.choose(network, self.vessels, self.body, self.field, dt, self.margination))
         if self.contact is not None:
-            self.contact.is_target(network)
+            self.contact.check(network, float(self.body.radius))
 
     def _keep(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -177,12 +193,13 @@ class BloodRobots(Process):
         vessel, here = state["vessel"].long(), vessels.of(state["vessel"].long())
         field = self.field.field(here.places(state["along"], state["across"]), t * dt)
         xi = noise.split("motion").sequence(t, ensemble, 6, torch.float64)
-        moved = move(here, body, state["across"], state["axis"], field, self.field.jacobian, dt, xi)
+        pushed = self.margination
+        moved = move(here, body, state["across"], state["axis"], field, self.field.jacobian, dt, xi, pushed)
 
         moving, status, since = state["status"] == MOVING, state["status"], state["since"]
         across = torch.where(
             moving[:, None],
-            reflected(state["across"] + moved.across, here.radius - body.radius, bounce(here, body, dt)),
+            reflected(state["across"] + moved.across, here.radius - body.radius, bounce(here, body, dt, pushed)),
             state["across"],
         )
         axis = torch.where(moving[:, None], moved.axis, state["axis"])
@@ -238,7 +255,7 @@ class BloodRobots(Process):
             return torch.zeros(len(self.flow.flow), 3, dtype=torch.float64)
         stress, a = self.flow.wall_shear_stress.detach().abs(), float(self.body.radius)
         targets = self.contact.is_target(self.flow.network)
-        return self.contact.chances(targets, stress, a, float(self.temperature), self.dt)
+        return self.contact.chances(targets, stress, a, float(self.temperature), self.dt).detach()
 
     def check(self, state: State) -> None:
         super().check(state)
@@ -283,15 +300,19 @@ class BloodRobots(Process):
             self.field.sine,
             self.field.jacobian,
         ]
+        if self.margination is not None:
+            given += [torch.as_tensor(x) for x in vars(self.margination).values()]
         asked = torch.is_grad_enabled() and any(x.requires_grad for x in given)
         if asked or not steps or any(x.device.type != "cpu" for x in state.values()):
             return super().advance(state, t, steps, noise)
         from sojourn.processes.blood.twin import advance
 
-        field = self.field.field(torch.zeros(steps, 3, dtype=torch.float64), (t + torch.arange(steps)) * self.dt)
+        times = torch.arange(t, t + steps, dtype=torch.float64) * self.dt
+        field = self.field.field(torch.zeros(steps, 3, dtype=torch.float64), times)
         streams = (noise.split("motion"), noise.split("contact"))
         places = (vessels, self._touching, self._chances, self.junctions)
-        return advance(state, places, body, self.dt, field.detach(), self.field.jacobian.detach(), streams, t)
+        magnetic = (field.detach(), self.field.jacobian.detach())
+        return advance(state, places, body, self.dt, magnetic, self.margination, streams, t)
 
     def __repr__(self) -> str:
         shown = [repr(self.flow), repr(self.robot), f"dt={show(self.dt, 's')!r}"]
@@ -299,13 +320,15 @@ class BloodRobots(Process):
             shown.insert(2, repr(self.field))
         if self.contact is not None:
             shown.insert(2, repr(self.contact))
+        if self.margination is not None:
+            shown.insert(2, repr(self.margination))
         given = {
             "shear_strength": (0.15, ""),
             "viscosity": (PLASMA_VISCOSITY, "Pa s"),
             "temperature": (BODY_TEMPERATURE, "K"),
         }
         for name, (usual, unit) in given.items():
-            value = float(torch.as_tensor(getattr(self, name)).detach())
+            value = float(torch.as_tensor(getattr(self, name), dtype=torch.float64).detach())
             if value != usual:
                 shown.append(f"{name}={show(value, unit)!r}")
         return f"BloodRobots({', '.join(shown)})"

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sojourn.errors import InputError
-from sojourn.processes.blood.phase_separation import SEPARATIONS, distribute, junctions
+from sojourn.processes.blood.phase_separation import SEPARATIONS, at_nodes, distribute
 from sojourn.processes.blood.rheology import (
     PLASMA_VISCOSITY,
     pries_in_vitro_1992,
@@ -37,7 +37,7 @@ from sojourn.processes.blood.rheology import (
     pries_in_vivo_2005,
 )
 from sojourn.processes.blood.steady_state import Equations, State, converge, jacobian, uniform
-from sojourn.processes.blood.units import Quantity, positive, show
+from sojourn.processes.blood.units import Quantity, one, positive, show
 
 if TYPE_CHECKING:
     from sojourn.processes.blood.network import VesselNetwork
@@ -66,6 +66,7 @@ class Flow:
         residual: the largest sum of `flow` at a node, over the largest flow.
         cell_residual: the largest sum of flow times hematocrit at a node, over the largest flow of red cells.
         iterations: steps tried.
+        laws: of viscosity and of phase separation, in words; empty where the flow was not solved for.
     """
 
     network: VesselNetwork
@@ -76,6 +77,7 @@ class Flow:
     residual: float
     cell_residual: float
     iterations: int
+    laws: str = ""
 
     @property
     def mean_velocity(self) -> Tensor:
@@ -86,6 +88,15 @@ class Flow:
     def wall_shear_stress(self) -> Tensor:
         """32 mu Q / (pi D^3) = (p_a - p_b) D / (4 L), Pa, (V,), with the sign of the flow."""
         return 32 * self.viscosity * self.flow / (math.pi * self.network.diameter**3)
+
+    def record(self) -> dict[str, Any]:
+        """For a run's record: the network (`VesselNetwork.record`), the laws, and means of what flows to six digits.
+
+        So it tells flows apart, and stays what it is when the last digits of a solution change.
+        """
+        speed, hematocrit = (float(x.detach().mean()) for x in (self.mean_velocity.abs(), self.hematocrit))
+        means = {"mean_speed": f"{speed:.5e} m/s", "mean_hematocrit": f"{hematocrit:.5e}"}
+        return {**self.network.record(), "laws": self.laws, **means}
 
     def __repr__(self) -> str:
         p, h, u = (x.detach() for x in (self.pressure, self.hematocrit, self.mean_velocity.abs()))
@@ -116,9 +127,10 @@ def solve(network: VesselNetwork, *, viscosity: Quantity = "pries_in_vivo_1994",
     Source: Pries, Secomb, Gaehtgens and Gross, Circ. Res. 67 (1990), 826, for the model. The way to the solution, the
     rule for more than two daughters and the most that a daughter gets are ours.
     """
-    if separation not in SEPARATIONS:
+    if not isinstance(separation, str) or separation not in SEPARATIONS:
         raise InputError(f"separation={separation!r} is not known; choose from {', '.join(map(repr, SEPARATIONS))}")
-    problem = _problem(network, _viscosity(network, viscosity), SEPARATIONS[separation])
+    law, named = _viscosity(network, viscosity)
+    problem = _problem(network, law, SEPARATIONS[separation])
     state, iterations = converge(problem.equations)
     pressure, flow, hematocrit, viscosities = _differentiable(problem, state)
     residual, cell_residual = _residuals(problem, flow.detach(), hematocrit.detach())
@@ -129,7 +141,8 @@ def solve(network: VesselNetwork, *, viscosity: Quantity = "pries_in_vivo_1994",
             f"{residual:.1e}, of red cells {cell_residual:.1e}, and the viscosity of {network.names[worst]} changes "
             'most; lower the hematocrit that enters, or give a constant viscosity such as "3 cP"'
         )
-    return Flow(network, pressure, flow, hematocrit, viscosities, residual, cell_residual, iterations)
+    laws = f"{named}, phase separation of {separation}"
+    return Flow(network, pressure, flow, hematocrit, viscosities, residual, cell_residual, iterations, laws)
 
 
 class _Given(NamedTuple):
@@ -164,11 +177,13 @@ class _Problem:
         return (torch.zeros_like(self.given.inflow) + inflow).index_add(0, first, -flow).index_add(0, second, flow)
 
 
-def _viscosity(network: VesselNetwork, given: Quantity) -> Callable[[Tensor, Tensor], Tensor]:
-    """Apparent viscosity of diameter and hematocrit, Pa s."""
+def _viscosity(network: VesselNetwork, given: Quantity) -> tuple[Callable[[Tensor, Tensor], Tensor], str]:
+    """Apparent viscosity of diameter and hematocrit, Pa s, and its name."""
     if not isinstance(given, str) or given.strip()[:1] in set("0123456789.+-"):
         constant = torch.as_tensor(positive(given, "Pa s", name="viscosity"), dtype=torch.float64)
-        return lambda diameter, hematocrit: constant.expand_as(diameter) + 0 * hematocrit
+        constant = one(constant, name="viscosity")
+        named = f"viscosity {float(constant.detach()):.10g} Pa s"
+        return lambda diameter, hematocrit: constant.expand_as(diameter) + 0 * hematocrit, named
     if given not in VISCOSITIES:
         known = ", ".join(map(repr, VISCOSITIES))
         raise InputError(f"viscosity={given!r} is not known; choose from {known}, or give a constant such as '1.2 cP'")
@@ -179,7 +194,7 @@ def _viscosity(network: VesselNetwork, given: Quantity) -> Callable[[Tensor, Ten
             f"viscosity={given!r} holds above {show(_NARROWEST_1994, 'm')}; widen it or choose 'pries_in_vivo_2005'"
         )
     law = VISCOSITIES[given]
-    return lambda diameter, hematocrit: PLASMA_VISCOSITY * law(diameter, hematocrit.clamp(max=MAX_HEMATOCRIT))
+    return lambda diameter, hematocrit: PLASMA_VISCOSITY * law(diameter, hematocrit.clamp(max=MAX_HEMATOCRIT)), given
 
 
 def _problem(network: VesselNetwork, viscosity: Callable[[Tensor, Tensor], Tensor], law: Callable) -> _Problem:
@@ -208,7 +223,7 @@ def _problem(network: VesselNetwork, viscosity: Callable[[Tensor, Tensor], Tenso
     pressure = np.where(free, 0.0, pressure - base)
     equations = Equations(
         ends,
-        junctions(ends, len(free)),
+        at_nodes(ends, len(free)),
         incidence,
         free,
         geometry / widest,
@@ -256,11 +271,14 @@ def _given(network: VesselNetwork) -> tuple[_Given, np.ndarray]:
 
 
 def _differentiable(problem: _Problem, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pressure, flow, hematocrit and viscosity at the state, with their derivatives by what is given."""
+    """Pressure, flow, hematocrit and viscosity at the state, with their derivatives by what is given.
+
+    Flows follow from pressures above `base`: from whole ones, 1e5 Pa everywhere would leave a slow flow few digits.
+    """
     given, equations = problem.given, problem.equations
     free = torch.from_numpy(equations.free)
-    found = torch.from_numpy(state.pressure) * problem.pressure_unit + problem.base
-    pressure, hematocrit = torch.where(free, found, given.pressure), torch.from_numpy(state.hematocrit)
+    found = torch.from_numpy(state.pressure) * problem.pressure_unit
+    pressure, hematocrit = torch.where(free, found, given.pressure - problem.base), torch.from_numpy(state.hematocrit)
     flow, _ = problem.poiseuille(pressure, hematocrit)
     handed_on = distribute(flow, hematocrit, given.diameter, given.entering, equations.at, equations.law)
     residual = torch.cat([-problem.lost(flow, given.inflow)[free] / problem.flow_unit, hematocrit - handed_on])
@@ -270,7 +288,7 @@ def _differentiable(problem: _Problem, state: State) -> tuple[Tensor, Tensor, Te
         pressure = pressure.index_add(0, free.nonzero()[:, 0], problem.pressure_unit * change[:unknown])
         hematocrit = hematocrit + change[unknown:]
     flow, viscosity = problem.poiseuille(pressure, hematocrit)
-    return pressure, flow, hematocrit, viscosity
+    return torch.where(free, pressure + problem.base, given.pressure), flow, hematocrit, viscosity
 
 
 class _LastNewtonStep(torch.autograd.Function):

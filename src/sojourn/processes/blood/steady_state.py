@@ -29,7 +29,7 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.linalg import splu
 
-from sojourn.processes.blood.phase_separation import Junctions, derivatives, sweep
+from sojourn.processes.blood.phase_separation import AtNodes, derivatives, sweep
 
 _TARGET = 1e-12  # imbalance over the largest flow
 _ENOUGH = 1e-11  # imbalance that may be all rounding
@@ -61,7 +61,7 @@ class Equations:
     """
 
     ends: np.ndarray
-    at: Junctions
+    at: AtNodes
     incidence: sp.csr_array
     free: np.ndarray
     geometry: np.ndarray

@@ -5,7 +5,8 @@
     turned     [S/2 (1 + |B_e|) + c m B] dt + 2 sqrt(2 D_R dt) <= p,   2 pi f dt <= p
 
 with w the speed of magnetic pull, D_0 the diffusivity in free space, D that with what red cells add at the wall, and S
-the shear rate there. p = 1/4 where nobody asks for a dt; a dt beyond p = 1 is refused.
+the shear rate there; with margination to a profile P also sqrt(2 D dt) |d(ln P)/dr| <= p at the wall. p = 1/4 where
+nobody asks for a dt; a dt beyond p = 1 is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from sojourn.errors import InputError
+from sojourn.processes.blood.dispersion import Margination
 from sojourn.processes.blood.magnetic import MagneticField
 from sojourn.processes.blood.motion import Body, Vessels
 from sojourn.processes.blood.network import VesselNetwork
@@ -36,22 +38,31 @@ def check_size(network: VesselNetwork, robot: Robot) -> None:
         )
 
 
-def choose(network: VesselNetwork, vessels: Vessels, body: Body, field: MagneticField, dt: float | None) -> float:
+def choose(
+    network: VesselNetwork,
+    vessels: Vessels,
+    body: Body,
+    field: MagneticField,
+    dt: float | None,
+    margination: Margination | None = None,
+) -> float:
     """The time step: dt if it can be used, and the longest safe one if it is None.
 
     Raises:
         InputError: a dt that is too long, with the vessel's name.
     """
     if dt is None:
-        return min(float(x.min()) for x in _longest(vessels, body, field, SAFE).values())
-    for what, longest in _longest(vessels, body, field, 1.0).items():
+        return min(float(x.min()) for x in _longest(vessels, body, field, margination, SAFE).values())
+    for what, longest in _longest(vessels, body, field, margination, 1.0).items():
         worst = int(longest.argmin())
         if dt > (most := float(longest[worst])):
             raise InputError(f"dt={show(dt, 's')} {what} {network.names[worst]}; give at most {show(most, 's')}")
     return dt
 
 
-def _longest(vessels: Vessels, body: Body, field: MagneticField, p: float) -> dict[str, Tensor]:
+def _longest(
+    vessels: Vessels, body: Body, field: MagneticField, margination: Margination | None, p: float
+) -> dict[str, Tensor]:
     """(V,), s, by what a longer step would do to a robot."""
     vessels, body = Vessels(*(x.detach() for x in vessels)), Body(*(x.detach() for x in body))
     limit = vessels.radius - body.radius
@@ -61,6 +72,9 @@ def _longest(vessels: Vessels, body: Body, field: MagneticField, p: float) -> di
     wall = _root(speed, 4 * torch.sqrt(2 * mixing), p * limit).clamp(
         max=float((p * body.radius) ** 2 / (2 * body.diffusivity))
     )
+    if margination is not None:
+        steep = margination.slope(limit, vessels.radius).detach()
+        wall = torch.minimum(wall, p**2 / (2 * steep**2 * mixing))
     far = vessels.origin.norm(dim=1) + vessels.length
     parts = [torch.linalg.vector_norm(x.detach()) for x in (field.steady, field.cosine, field.sine)]
     strength = sum(parts, gradient * far)

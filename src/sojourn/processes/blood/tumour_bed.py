@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from networkx import Graph, biconnected_component_edges
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
 from scipy.spatial import Voronoi
@@ -42,18 +43,28 @@ class Bed(NamedTuple):
         """Only the vessels of `lasting`."""
         return self.part(self.lasting(which))[0]
 
-    def lasting(self, which: np.ndarray, roots: np.ndarray | None = None) -> np.ndarray:
-        """Some of the vessels, less what then ends blindly, but at a root, and what is not joined to the most; (V,)."""
-        which, extra = which.copy(), np.zeros(len(self.nodes), int)
-        extra[[] if roots is None else roots] = 1
+    def lasting(self, which: np.ndarray) -> np.ndarray:
+        """Some of the vessels, less what then ends blindly, and what is not joined to the most; (V,)."""
+        which = which.copy()
         while True:
-            degree = np.bincount(self.vessels[which].ravel(), minlength=len(self.nodes)) + extra
+            degree = np.bincount(self.vessels[which].ravel(), minlength=len(self.nodes))
             blind = which & (degree[self.vessels] <= 1).any(1)
             if not blind.any():
                 break
             which &= ~blind
         _, label = connected_components(_graph(len(self.nodes), self.vessels[which]), directed=False)
         return which & (label[self.vessels[:, 0]] == np.bincount(label[self.vessels[which, 0]]).argmax())
+
+    def carrying(self, which: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Some of the vessels, less those that are on no way from one end to another, as rings that hang at one node
+        are; (V,)."""
+        outside = len(self.nodes)  # joined to all ends; what is on such a way is on a circle with it
+        pairs = [tuple(pair) for pair in self.vessels.tolist()]
+        graph = Graph([pair for pair, kept in zip(pairs, which.tolist(), strict=True) if kept])
+        graph.add_edges_from((end, outside) for end in ends.tolist())
+        block = max(biconnected_component_edges(graph), key=lambda edges: sum(outside in edge for edge in edges))
+        on_way = {frozenset(edge) for edge in block}
+        return which & np.array([frozenset(pair) in on_way for pair in pairs])
 
     def part(self, which: np.ndarray) -> tuple[Bed, np.ndarray]:
         """Some of the vessels with the nodes that they need, and the new number of each node."""
@@ -105,7 +116,7 @@ def tumour_like(
         free[bed.vessels[wide]] = False
         free[roots[kind]] = False
     ends = np.concatenate(list(roots.values()))
-    which = bed.lasting(~_passed_by(random, bed, kinds, ends), ends)
+    which = bed.carrying(~_passed_by(random, bed, kinds, ends), ends)
     bed, number = bed.part(which)
     roots = {kind: number[nodes] for kind, nodes in roots.items()}
     return _network(random, bed, roots, widths, diameter[which], kinds[which], (inlet, hematocrit, outlet))

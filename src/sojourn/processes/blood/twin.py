@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sojourn.noise import Noise
 from sojourn.process import State
+from sojourn.processes.blood.dispersion import Margination
 from sojourn.processes.blood.junction import Junctions
 from sojourn.processes.blood.motion import Body, Vessels, bounce
 
@@ -19,22 +20,24 @@ def advance(
     places: Places,
     body: Body,
     dt: float,
-    field: Tensor,
-    jacobian: Tensor,
+    magnetic: tuple[Tensor, Tensor],
+    margination: Margination | None,
     streams: tuple[Noise, Noise],
     t: int,
 ) -> State:
-    """The state len(field) steps after step t, as `BloodRobots.step` would give it.
+    """The state some steps after step t, as `BloodRobots.step` would give it.
 
     Args:
         places: the vessels, the squares of the distances from the axis where robots touch the wall, the chances of what
             happens there, and how the vessels meet.
-        field: (steps, 3), at the origin, T.
+        magnetic: the field at the origin in each step, (steps, 3), T, and its gradient.
         streams: of the motion and of what happens at walls.
     """
     from sojourn.kernels import blood as kernel
 
     vessels, touching, chances, at = places
+    field, jacobian = magnetic
+    pushed = None if margination is None else (float(margination.excess) - 1, float(margination.steepness))
     ensemble = len(state["along"])
     width = -(-ensemble // kernel.TOGETHER) * kernel.TOGETHER
     robots = np.zeros((kernel.STATE, width))
@@ -48,7 +51,7 @@ def advance(
         robots,
         vessel,
         status,
-        _table(vessels, body, dt, touching),
+        _table(vessels, body, dt, touching, margination),
         chances.numpy(),
         torch.stack([at.low, at.share, *at.direction.T, at.sign], 1).numpy(),
         torch.stack([at.feeds.long(), at.boundary.long(), at.first, at.count], 1).numpy(),
@@ -56,6 +59,7 @@ def advance(
         (*(float(x) for x in body), float(dt)),
         field.numpy(),
         jacobian.numpy(),
+        pushed,
         np.array([motion.stream, contact.stream, motion.seed & 0xFFFFFFFF, motion.seed >> 32], np.uint32),
         motion.first_member,
         t,
@@ -73,12 +77,12 @@ def advance(
     return {name: torch.from_numpy(np.ascontiguousarray(values[:ensemble])) for name, values in found.items()}
 
 
-def _table(vessels: Vessels, body: Body, dt: float, touching: Tensor) -> np.ndarray:
+def _table(vessels: Vessels, body: Body, dt: float, touching: Tensor, margination: Margination | None) -> np.ndarray:
     """(V, kernels.blood.TABLE), in the order of that file."""
     radius, a = vessels.radius, body.radius
     limit = radius - a
     peak = radius**2 - 2 / 3 * a**2
     columns = [vessels.length, radius, limit, limit**-2, vessels.shear, peak, vessels.mixing, touching, vessels.chord]
-    columns.append(bounce(vessels, body, dt))
+    columns.append(bounce(vessels, body, dt, margination))
     rows = torch.cat([torch.stack(columns, 1), vessels.frame.reshape(-1, 9), vessels.origin], 1)
     return rows.detach().numpy().copy()

@@ -38,6 +38,14 @@ _KINDS = {
     "N": ("a force", "newtons", "1 pN"),
     "kg": ("a mass", "kilograms", "1 fg"),
 }
+# SI unit: the most that can be meant in a body, and why; bounds to catch slips. 10 m/s is twice a jet through a valve
+# that is very severely narrowed (5 m/s: Rosenhek et al., Circulation 121 (2010), 151); the strongest magnet for a whole
+# body has 11.7 T (Boulant et al., Nat. Methods 21 (2024), 2013).
+_MOST = {
+    "m/s": (10.0, "is faster than blood anywhere"),
+    "T": (12.0, "is above the 11.7 T of the strongest magnet for a body"),
+}
+_COLD, _FREEZING = 1.0, 273.15  # K
 _PREFIXES = {-7: "z", -6: "a", -5: "f", -4: "p", -3: "n", -2: "u", -1: "m", 0: "", 1: "k", 2: "M", 3: "G"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 # Names with exponents of one digit, and what joins them: pint would work out 9^9^9, for minutes.
@@ -78,14 +86,51 @@ def positive(value: Quantity, unit: str, *, name: str) -> Any:
     """As `si`, and above zero.
 
     Raises:
-        InputError: as `si`; zero or less.
+        InputError: as `si`; zero or less; what `in_a_body` refuses.
     """
     number = si(value, unit, name=name)
     least = float(number.detach().min()) if isinstance(number, Tensor) else number
     if least <= 0:
         given = f"={value!r} is" if not isinstance(value, Tensor) else f" holds {least:g}, which is"
         raise InputError(f"{name}{given} not above zero; {_remedy(unit)}")
+    in_a_body(number, unit, name=name)
     return number
+
+
+def in_a_body(number: float | Tensor, unit: str, *, name: str) -> None:
+    """Refuses a speed, field or temperature that no body has, as a bare number in the wrong unit gives.
+
+    Temperatures below 1 K pass: they are how Brownian motion is switched off.
+
+    Raises:
+        InputError: more than 10 m/s or 12 T; a temperature from 1 K on at which water is frozen.
+    """
+    values = torch.as_tensor(number).detach()
+    if unit == "K":
+        wrong = (values >= _COLD) & (values < _FREEZING)
+        if bool(wrong.any()):
+            given = float(values[wrong].flatten()[0])
+            remedy = (
+                f"did you mean {given + _FREEZING:g} K or '{given:g} degC'?" if given < 60 else "a body has 310.15 K"
+            )
+            raise InputError(f"{name}={given:g} K is below freezing; {remedy}")
+    elif unit in _MOST and values.numel():
+        most, why = _MOST[unit]
+        if (given := float(values.abs().max())) > most:
+            raise InputError(f"{name}={show(given, unit)} {why}; {_remedy(unit)}")
+
+
+def one(value: Any, *, name: str) -> Any:
+    """The value, if it is a single number; a tensor of one loses its dimensions.
+
+    Raises:
+        InputError: a tensor of several or of none.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise InputError(f"{name} has shape {tuple(value.shape)}; give one number")
+    return value.reshape(())
 
 
 def show(value: float, unit: str) -> str:
