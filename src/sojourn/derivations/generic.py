@@ -1,0 +1,85 @@
+"""Stand-ins for what is only known to exist: smooth functions, densities that fall off, laws on an interval.
+
+A statement on every smooth f is tried on a few, made of tanh, sine and lines with numbers drawn anew in every world.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A density on R or R^d: two normal laws with diagonal covariances; weights, means and deviations by component."""
+
+    weights: tuple[Any, ...]
+    means: tuple[tuple[Any, ...], ...]
+    deviations: tuple[tuple[Any, ...], ...]
+
+    def density(self, x: tuple[Any, ...]) -> Any:
+        """p(x) for the coordinates x."""
+        total = sp.S.Zero
+        for w, means, deviations in zip(self.weights, self.means, self.deviations, strict=True):
+            exponent = sum(((a - m) / s) ** 2 for a, m, s in zip(x, means, deviations, strict=True))
+            scale = sp.Mul(*(s * sp.sqrt(2 * sp.pi) for s in deviations))
+            total += w * sp.exp(-exponent / 2) / scale
+        return total
+
+
+def mixture(size: int, rng: random.Random) -> Mixture:
+    """A random one in `size` dimensions."""
+
+    def row(low: int, high: int) -> tuple[Any, ...]:
+        return tuple(sp.Rational(rng.randint(low, high), 8) for _ in range(size))
+
+    share = sp.Rational(rng.randint(2, 6), 8)
+    return Mixture((share, 1 - share), (row(-9, -1), row(1, 9)), (row(5, 9), row(6, 10)))
+
+
+def smooth(arguments: list[Any], rng: random.Random) -> Any:
+    """A random smooth function of some scalars: a + b . x + c tanh(d . x + e) + g sin(h . x)."""
+
+    def number(low: int = -8, high: int = 8) -> Any:
+        return sp.Rational(rng.choice([k for k in range(low, high + 1) if k]), 8)
+
+    def line() -> Any:
+        return sum((number() * a for a in arguments), sp.S.Zero)
+
+    return number() + line() + number() * sp.tanh(line() + number()) + number() * sp.sin(line())
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """A law on finitely many values with their probabilities."""
+
+    values: tuple[Any, ...]
+    weights: tuple[Any, ...]
+
+
+def bounded(low: Any, high: Any, mean: Any, variance: Any, choice: int, rng: random.Random) -> Atoms | None:
+    """A law on [low, high] with the mean and variance that are asked for (None: any); None where this choice has none.
+
+    Without a variance: two points, at the ends for choice 0. With one, the two points of which one is an end (the
+    extremal law of Bennett's inequality) or three symmetric points.
+    """
+    if variance is not None:
+        middle = sp.S.Zero if mean is None else mean
+        reach = high - middle if choice % 3 == 0 or low is None else middle - low
+        if choice % 3 == 2:
+            reach = sp.Rational(7, 8) * (high - middle)
+            share = variance / (2 * reach**2)
+            return Atoms((middle - reach, middle, middle + reach), (share, 1 - 2 * share, share))
+        sign = 1 if choice % 3 == 0 or low is None else -1
+        share = variance / (variance + reach**2)
+        return Atoms((middle + sign * reach, middle - sign * variance / reach), (share, 1 - share))
+    inner, outer = (sp.S.One if choice == 0 else sp.Rational(rng.randint(3, 8), 8) for _ in range(2))
+    if mean is None:
+        values = (low + (1 - inner) * (high - low) / 2, high - (1 - outer) * (high - low) / 2)
+        share = sp.Rational(rng.randint(1, 7), 8)
+        return Atoms(values, (share, 1 - share))
+    below, above = inner * (mean - low), outer * (high - mean)
+    return Atoms((mean - below, mean + above), (above / (above + below), below / (above + below)))
