@@ -100,7 +100,22 @@ EXPERIMENTS = {
         "sojourn.experiments.reverse_life:ReverseLife",
         "start boards for given boards of Life, by discrete diffusion and annealing, scored as Kaggle's task",
     ),
+    "week": ("sojourn.experiments.week:Week", "a week of small runs, and its report as PDF in Chinese and English"),
 }
+
+BETTER = {
+    "life": {"exact_rate": "higher", "differing_cells": "lower"},
+    "blood": {"*.captured in the tumour": "higher", "*.dose at the target": "higher"},
+    "blood-control": {"*_in_target": "higher", "*_captured": "higher"},
+    "blood-validation": {"holds": "higher"},
+    "ssm-uci": {"losses.*": "lower"},
+    "ssm-nice": {"measured.*.loss": "lower", "measured.*.log_likelihood": "higher"},
+    "ssm-vae": {"nll.*": "lower"},
+    "ddpm": {"bound.*": "lower", "flow.*.bits_per_dim": "lower", "flow.*.loss": "lower"},
+    "ddpm-mnist": {"bound.*": "lower", "flow.*": "lower"},
+    "reverse-life": {"scores.*": "lower", "solved.*": "higher", "bits_per_cell.*": "lower"},
+}
+"""Of an experiment's results those of which it is known which direction is better; names as patterns, paths dotted."""
 
 
 def find(catalogue: dict[str, tuple[str, str]], name: str, kind: str) -> Any:

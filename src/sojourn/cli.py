@@ -1,4 +1,4 @@
-"""The command line: `sojourn list | run | resume | show | simulate | ito | bound | doctor`.
+"""The command line: `sojourn list | run | resume | show | simulate | ito | bound | derive | report | doctor`.
 
 Help and start-up import nothing heavy; each command imports what it needs. Bad input is one line and exit code 2.
 """
@@ -34,6 +34,8 @@ _HELP = """\
   [cyan]simulate[/] PROCESS [...]    simulate one process and keep its trajectory
   [cyan]ito[/] EQUATION [--of F]     the Ito calculus of "dX = mu*X*dt + sigma*X*dW", or the derivation of dF
   [cyan]bound[/] [OPTIONS]           tail inequalities for means and sums, the tightest first
+  [cyan]derive[/] check FILE         check a derivation line by line; the first that does not follow, with numbers
+  [cyan]report[/] new | build | watch   weekly reports from recorded runs, in Chinese or English
   [cyan]doctor[/]                    what is installed, which device, threads and fonts
 
   --debug                   show the whole traceback of an error
@@ -67,6 +69,8 @@ def _dispatch(arguments: list[str]) -> None:
         "simulate": _simulate,
         "ito": _ito,
         "bound": _bound,
+        "derive": _derive,
+        "report": _report,
         "doctor": _doctor,
     }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -249,6 +253,42 @@ def _bound(arguments: list[str]) -> None:
         _print(f"[dim]{escape(str(picture))}[/]")
     elif question.accuracy is None and best.rows:
         _print(f"[dim]A picture of them all: sojourn bound {escape(shlex.join(arguments))} --picture bound.png[/]")
+
+
+_DERIVE_HELP = """\
+[bold]sojourn derive check[/] FILE   checks every line of a derivation, in Markdown with LaTeX (.md) or in Typst (.typ);
+                            of the first line that does not follow it says for which numbers the two sides differ
+[bold]sojourn derive list[/]         the derivations that come with Sojourn; their names may stand for FILE
+
+ docs/derivations.md says what is read.
+"""
+
+
+def _derive(arguments: list[str]) -> None:
+    from sojourn.derivations import read, shipped
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        return _print(_DERIVE_HELP)
+    word, *rest = arguments
+    if word == "list":
+        _no_more(rest, "derive list")
+        return _print("\n".join(shipped()))
+    if word != "check" or len(rest) != 1:
+        raise InputError("derive takes check and one file: sojourn derive check FILE, or list")
+    from sojourn.derivations.checking import check
+    from sojourn.view.checked import lines
+
+    document = read(rest[0])
+    checked = check(document)
+    _print(lines(checked, document.name))
+    if checked.counterexample is not None:
+        raise InputError(f"{document.name}:{checked.counterexample.line}: {checked.counterexample}")
+
+
+def _report(arguments: list[str]) -> None:
+    from sojourn.report.command import command
+
+    command(arguments, _print)
 
 
 def _doctor(arguments: list[str]) -> None:

@@ -21,8 +21,8 @@ _PACKAGES = (
     "matplotlib",
     "tyro",
     "rich",
+    "typst",
 )
-_CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei", "SimHei")
 
 
 def report() -> Table:
@@ -31,6 +31,8 @@ def report() -> Table:
     import numba
     import psutil
     import torch
+
+    from sojourn.report.fonts import chinese
 
     table = Table(
         title="Sojourn on this machine", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1)
@@ -55,6 +57,10 @@ def report() -> Table:
         torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu (no CUDA device; all works without)",
     )
     fonts = {font.name for font in matplotlib.font_manager.fontManager.ttflist}
-    chinese = [name for name in _CHINESE if name in fonts]
-    row("fonts", f"{len(fonts)} families; Chinese: {', '.join(chinese) or 'none found'}")
+    row("fonts", f"{len(fonts)} families")
+    found = chinese()
+    faces = {"Song": found.song, "Hei": found.hei, "Kai": found.kai or "none, so emphasis is Hei"}
+    places = ", ".join(map(str, found.folders))
+    words = ", ".join(f"{name}: {family}" for name, family in faces.items()) + f"; in {places}"
+    row("Chinese fonts", words if found.song else "[yellow]none[/]: pip install 'sojourn\\[zh]' brings one for reports")
     return table
