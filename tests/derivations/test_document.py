@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sojourn.derivations.document import Given, Heading, Prose, Step, in_language, read
-from sojourn.derivations.nodes import Relation
-from sojourn.derivations.printing import math
+from sojourn.derivations.notation.nodes import Relation
+from sojourn.derivations.notation.printing import math
 from sojourn.errors import InputError
 
 GUIDE = r"""# The variance of a noised image | 加噪图像的方差

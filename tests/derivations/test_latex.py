@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from sojourn.derivations import grammar, latex, statements
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import grammar, latex, statements
+from sojourn.derivations.notation.nodes import (
     Add,
     Belongs,
     Big,
@@ -30,7 +30,7 @@ from sojourn.derivations.nodes import (
     Symbol,
     Transpose,
 )
-from sojourn.derivations.printing import math
+from sojourn.derivations.notation.printing import math
 from sojourn.errors import InputError
 
 KINDS = {"x": "number", "s": "number", "f": "function", "g": "function", "v": "vector", "s_theta": "field"}

@@ -8,9 +8,10 @@ import typst as compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sojourn.derivations import LIBRARY, document, grammar, nodes, statements, typesetting, typst
+from sojourn.derivations import LIBRARY, document, typesetting
 from sojourn.derivations.document import Given, Step
-from sojourn.derivations.printing import math
+from sojourn.derivations.notation import grammar, nodes, statements, typst
+from sojourn.derivations.notation.printing import math
 
 KINDS = {"f": "function", "q": "function"}
 KINDS |= {f"{accent}{name}": "number" for name in ("x", "y", "alpha", "n") for accent in ("", "bar ", "tilde ", "hat ")}

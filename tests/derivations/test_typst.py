@@ -2,7 +2,7 @@
 
 import pytest
 
-from sojourn.derivations import grammar, latex, statements, typst
+from sojourn.derivations.notation import grammar, latex, statements, typst
 from sojourn.errors import InputError
 
 KINDS = {"x": "number", "f": "function", "v": "vector", "s_theta": "field", "X": "process", "W": "process"}

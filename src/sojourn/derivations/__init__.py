@@ -83,7 +83,7 @@ def _statuses(path: Path, document: Document) -> dict[int, str]:
     from sojourn.runs import write_json
 
     digest = hashlib.sha256(path.read_bytes())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     folder = cache_folder("SOJOURN_CHECKED", "derivations")
     kept = folder / f"{digest.hexdigest()[:32]}.json"

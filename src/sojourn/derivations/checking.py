@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from sojourn.derivations import comparisons, means
-from sojourn.derivations import nodes as n
-from sojourn.derivations.averages import Average
-from sojourn.derivations.derivatives import by_table
 from sojourn.derivations.document import Document, Given, Step
-from sojourn.derivations.laws import entries
-from sojourn.derivations.meaning import Meaning, shape
-from sojourn.derivations.points import points
-from sojourn.derivations.quadrature import evaluate, rough
-from sojourn.derivations.scope import Scope, labels, names
-from sojourn.derivations.worlds import OutOfRange, worlds
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values import comparisons, means
+from sojourn.derivations.values.averages import Average
+from sojourn.derivations.values.derivatives import by_table
+from sojourn.derivations.values.laws import entries
+from sojourn.derivations.values.meaning import Meaning, shape
+from sojourn.derivations.values.points import points
+from sojourn.derivations.values.quadrature import evaluate, rough
+from sojourn.derivations.values.scope import Scope, labels, names
+from sojourn.derivations.values.worlds import OutOfRange, worlds
 from sojourn.errors import InputError
 
 TOLERANCE = 1e-8

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
-from sojourn.derivations import grammar, markup, statements
-from sojourn.derivations.nodes import (
+from sojourn.derivations import markup
+from sojourn.derivations.notation import grammar, statements
+from sojourn.derivations.notation.nodes import (
     Belongs,
     Call,
     Derivative,
@@ -22,8 +23,8 @@ from sojourn.derivations.nodes import (
     Symbol,
     key,
 )
+from sojourn.derivations.notation.tokens import Misread, Token
 from sojourn.derivations.rows import rows
-from sojourn.derivations.tokens import Misread, Token
 from sojourn.errors import InputError
 
 LARGEST = 500_000  # characters of a file

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sojourn.derivations.tokens import Misread
+from sojourn.derivations.notation.tokens import Misread
 
 
 @dataclass(frozen=True)

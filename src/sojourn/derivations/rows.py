@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sojourn.derivations.grammar import is_name
-from sojourn.derivations.statements import has_relation, split
-from sojourn.derivations.tokens import Misread, Token, words
+from sojourn.derivations.notation.grammar import is_name
+from sojourn.derivations.notation.statements import has_relation, split
+from sojourn.derivations.notation.tokens import Misread, Token, words
 
 _SEPARATING = ("quad", "align")
 _JOINING = {

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 
-from sojourn.derivations import grammar, statements
 from sojourn.derivations.document import Document, Given, Heading, Prose, Step, in_language
-from sojourn.derivations.nodes import Belongs, Distributed, Dots, Node, Relation, Symbol
-from sojourn.derivations.printing import math
-from sojourn.derivations.tokens import Misread, Token, closing
+from sojourn.derivations.notation import grammar, statements
+from sojourn.derivations.notation.nodes import Belongs, Distributed, Dots, Node, Relation, Symbol
+from sojourn.derivations.notation.printing import math
+from sojourn.derivations.notation.tokens import Misread, Token, closing
 
 __all__ = ["document", "math", "prose"]
 

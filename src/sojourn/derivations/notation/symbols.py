@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sojourn.derivations import differentials, operands, operators
-from sojourn.derivations.nodes import Bracket, Call, Constant, Function, Node, Number, Power, Range, Symbol
-from sojourn.derivations.tokens import Token, closing
+from sojourn.derivations.notation import differentials, operands, operators
+from sojourn.derivations.notation.nodes import Bracket, Call, Constant, Function, Node, Number, Power, Range, Symbol
+from sojourn.derivations.notation.tokens import Token, closing
 
 if TYPE_CHECKING:
-    from sojourn.derivations.grammar import Reader
+    from sojourn.derivations.notation.grammar import Reader
 
 
 def name(reader: Reader, token: Token) -> Node:

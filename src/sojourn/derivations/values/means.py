@@ -6,11 +6,11 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import calls, generic
-from sojourn.derivations import nodes as n
-from sojourn.derivations.functions import logarithm
-from sojourn.derivations.laws import Atoms, Draw, Mixed, Normal, Standard, averaged
-from sojourn.derivations.meaning import Meaning
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values import calls, generic
+from sojourn.derivations.values.functions import logarithm
+from sojourn.derivations.values.laws import Atoms, Draw, Mixed, Normal, Standard, averaged
+from sojourn.derivations.values.meaning import Meaning
 from sojourn.errors import InputError
 
 _LAWS = {
@@ -238,10 +238,12 @@ def _over_density(m: Meaning, body: Any, over: n.Call) -> Any:
 
 
 def _over_law(m: Meaning, body: Any, over: n.Distributed) -> Any:
-    for symbol in over.symbols:
-        name = m.scope.name(symbol)
-        size = m.dimension(m.scope.vectors[name][0]) if name in m.scope.vectors else 1
-        return _with_law(m, body, (symbol,), law(m, over.law, size, name))
+    """E over x ~ law, as it stands in a subscript."""
+    if len(over.symbols) != 1:
+        raise InputError("a subscript draws one variable, as x ~ p; give the laws of several in list items")
+    name = m.scope.name(over.symbols[0])
+    size = m.dimension(m.scope.vectors[name][0]) if name in m.scope.vectors else 1
+    return _with_law(m, body, over.symbols, law(m, over.law, size, name))
 
 
 def _with_law(m: Meaning, body: Any, arguments: tuple[Any, ...], its: Any) -> Any:
@@ -260,7 +262,10 @@ def _with_law(m: Meaning, body: Any, arguments: tuple[Any, ...], its: Any) -> An
         value = m.value(body)
     finally:
         m.bound = before
-    out = lambda entry: its.out(entry, tuple(symbols))  # noqa: E731
+
+    def out(entry: Any) -> Any:
+        return its.out(entry, tuple(symbols))
+
     return value.applyfunc(out) if isinstance(value, sp.MatrixBase) else out(value)
 
 

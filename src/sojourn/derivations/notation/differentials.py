@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sojourn.derivations import symbols
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import symbols
+from sojourn.derivations.notation.nodes import (
     At,
     Derivative,
     Differential,
@@ -18,10 +18,10 @@ from sojourn.derivations.nodes import (
     Symbol,
     Transpose,
 )
-from sojourn.derivations.tokens import Token, closing
+from sojourn.derivations.notation.tokens import Token, closing
 
 if TYPE_CHECKING:
-    from sojourn.derivations.grammar import Reader
+    from sojourn.derivations.notation.grammar import Reader
 
 
 def variable(reader: Reader) -> Symbol:

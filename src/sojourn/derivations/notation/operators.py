@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sojourn.derivations import differentials, operands, statements, symbols
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import differentials, operands, statements, symbols
+from sojourn.derivations.notation.nodes import (
     Belongs,
     Big,
     Differential,
@@ -22,10 +22,10 @@ from sojourn.derivations.nodes import (
     Relation,
     Symbol,
 )
-from sojourn.derivations.tokens import Token, closing
+from sojourn.derivations.notation.tokens import Token, closing
 
 if TYPE_CHECKING:
-    from sojourn.derivations.grammar import Reader
+    from sojourn.derivations.notation.grammar import Reader
 
 
 # Means and divergences

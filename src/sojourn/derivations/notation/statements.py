@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sojourn.derivations import grammar, nodes, operands, symbols
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import grammar, nodes, operands, symbols
+from sojourn.derivations.notation.nodes import (
     Belongs,
     Constant,
     Distributed,
@@ -18,10 +18,10 @@ from sojourn.derivations.nodes import (
     Relation,
     Symbol,
 )
-from sojourn.derivations.tokens import Misread, Token
+from sojourn.derivations.notation.tokens import Misread, Token
 
 if TYPE_CHECKING:
-    from sojourn.derivations.grammar import Reader
+    from sojourn.derivations.notation.grammar import Reader
 
 
 def statements(tokens: Sequence[Token], kinds: Mapping[str, str]) -> tuple[Node, ...]:

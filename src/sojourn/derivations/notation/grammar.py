@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sojourn.derivations import latex, operands, typst
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import latex, operands, typst
+from sojourn.derivations.notation.nodes import (
     Add,
     At,
     Bracket,
@@ -33,7 +33,7 @@ from sojourn.derivations.nodes import (
     Transpose,
     key,
 )
-from sojourn.derivations.tokens import DEEPEST, PREFIX, RELATIONS, Misread, Token
+from sojourn.derivations.notation.tokens import DEEPEST, PREFIX, RELATIONS, Misread, Token
 
 SYNTAXES = {"latex": latex.tokens, "typst": typst.tokens}
 _OPENING = {

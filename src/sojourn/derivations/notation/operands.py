@@ -6,8 +6,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sojourn.derivations import differentials, operators, symbols
-from sojourn.derivations.nodes import (
+from sojourn.derivations.notation import differentials, operators, symbols
+from sojourn.derivations.notation.nodes import (
     Bracket,
     Constant,
     Divide,
@@ -19,10 +19,10 @@ from sojourn.derivations.nodes import (
     Symbol,
     Transpose,
 )
-from sojourn.derivations.tokens import Token
+from sojourn.derivations.notation.tokens import Token
 
 if TYPE_CHECKING:
-    from sojourn.derivations.grammar import Reader
+    from sojourn.derivations.notation.grammar import Reader
 
 CLOSES = {"(": ")", "[": "]", "{": "}", "<": ">"}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
-from sojourn.derivations import nodes as n
+from sojourn.derivations.notation import nodes as n
 from sojourn.errors import InputError
 
 

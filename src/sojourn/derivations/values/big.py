@@ -9,12 +9,12 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.averages import Average, average
-from sojourn.derivations.laws import replaced
-from sojourn.derivations.meaning import Meaning
-from sojourn.derivations.scope import children, every
-from sojourn.derivations.worlds import OutOfRange
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.averages import Average, average
+from sojourn.derivations.values.laws import replaced
+from sojourn.derivations.values.meaning import Meaning
+from sojourn.derivations.values.scope import children, every
+from sojourn.derivations.values.worlds import OutOfRange
 from sojourn.errors import InputError
 
 _TERMS, _MOST_TERMS = 200, 10_000

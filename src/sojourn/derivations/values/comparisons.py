@@ -6,10 +6,10 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import calls, means
-from sojourn.derivations import nodes as n
-from sojourn.derivations.meaning import Meaning
-from sojourn.derivations.scope import every
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values import calls, means
+from sojourn.derivations.values.meaning import Meaning
+from sojourn.derivations.values.scope import every
 from sojourn.errors import InputError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations.averages import average
+from sojourn.derivations.values.averages import average
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Standard:
         return body
 
     def density(self, x: Any) -> Any:
-        from sojourn.derivations.averages import indicator
+        from sojourn.derivations.values.averages import indicator
 
         inside = indicator(sp.Ge(x[0], self.low))
         if self.kind == "uniform":

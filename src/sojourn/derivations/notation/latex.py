@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from sojourn.derivations.tokens import (
+from sojourn.derivations.notation.tokens import (
     DEEPEST,
     FUNCTIONS,
     GREEK,

@@ -11,10 +11,10 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import generic
-from sojourn.derivations import nodes as n
-from sojourn.derivations.laws import Mixed, Normal
-from sojourn.derivations.meaning import Meaning
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values import generic
+from sojourn.derivations.values.laws import Mixed, Normal
+from sojourn.derivations.values.meaning import Meaning
 from sojourn.errors import InputError
 
 _COMPONENTS = 2
@@ -22,7 +22,7 @@ _COMPONENTS = 2
 
 def call(m: Meaning, node: n.Call) -> Any:
     """The value of a call."""
-    from sojourn.derivations import derivatives, means
+    from sojourn.derivations.values import derivatives, means
 
     if node.primes:
         return derivatives.prime(m, node)
@@ -130,7 +130,7 @@ def span(m: Meaning, part: n.Symbol) -> list[int]:
 
 
 def _inside(m: Meaning, integers: dict[str, int], bound: dict[Any, Any], body: Any, node: n.Call) -> Any:
-    from sojourn.derivations import means
+    from sojourn.derivations.values import means
 
     before = m.bound, m.integers
     m.bound, m.integers = {**m.bound, **bound}, {**m.integers, **integers}
@@ -143,7 +143,7 @@ def _inside(m: Meaning, integers: dict[str, int], bound: dict[Any, Any], body: A
 
 
 def _named_density(m: Meaning, node: n.Call) -> Any:
-    from sojourn.derivations import means
+    from sojourn.derivations.values import means
 
     if not node.parameters:
         raise InputError(

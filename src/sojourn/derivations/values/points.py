@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.laws import Atoms
-from sojourn.derivations.meaning import Meaning
-from sojourn.derivations.worlds import OutOfRange
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.laws import Atoms
+from sojourn.derivations.values.meaning import Meaning
+from sojourn.derivations.values.worlds import OutOfRange
 from sojourn.errors import InputError
 
 _TRIES = 400
@@ -40,7 +40,7 @@ def points(m: Meaning, symbols: set[Any], count: int, dice: random.Random) -> di
             if row[s] is None:
                 break
         else:
-            if all(r.xreplace(row) == True for r in rest):  # noqa: E712  (SymPy's true)
+            if all(r.xreplace(row) is sp.true for r in rest):
                 rows.append([row[s] for s in order])
                 if len(rows) == count:
                     return {s: np.array([float(r[k]) for r in rows]) for k, s in enumerate(order)}
@@ -113,7 +113,7 @@ def _bounds(m: Meaning, symbols: set[Any]) -> tuple[dict[Any, list[tuple[str, bo
                             ends.setdefault(s, []).append(("high", sign == "<", b))
                         elif side in (first, second) and not bare:
                             made = (sp.Lt if sign == "<" else sp.Le)(a, b)
-                            if made not in rest and made != True:  # noqa: E712
+                            if made not in rest and made is not sp.true:
                                 rest.append(made)
                 except (InputError, OutOfRange):
                     continue
@@ -123,14 +123,14 @@ def _bounds(m: Meaning, symbols: set[Any]) -> tuple[dict[Any, list[tuple[str, bo
 
 
 def _names_of(m: Meaning, side: Any) -> set[str]:
-    from sojourn.derivations.scope import names
+    from sojourn.derivations.values.scope import names
 
     return set(names(side, m.scope))
 
 
 def _fit(m: Meaning, side: Any, name: str, indices: tuple[int, ...]) -> dict[str, int] | None:
     """The numbers of indices for which a side speaks of this symbol."""
-    from sojourn.derivations.scope import every
+    from sojourn.derivations.values.scope import every
 
     for one in every(side):
         if isinstance(one, n.Symbol) and m.scope.name(one) == name:

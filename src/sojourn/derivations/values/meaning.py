@@ -11,10 +11,10 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.laws import Draw
-from sojourn.derivations.scope import Scope, children
-from sojourn.derivations.worlds import OutOfRange, World
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.laws import Draw
+from sojourn.derivations.values.scope import Scope, children
+from sojourn.derivations.values.worlds import OutOfRange, World
 from sojourn.errors import InputError
 
 _DEEPEST = 480
@@ -65,7 +65,7 @@ class Meaning:
         return found
 
     def _value(self, node: Any) -> Any:
-        from sojourn.derivations import big, calls, derivatives, functions, means
+        from sojourn.derivations.values import big, calls, derivatives, functions, means
 
         match node:
             case n.Number():
@@ -229,7 +229,7 @@ class Meaning:
 
     def draw(self, name: str, indices: tuple[int, ...]) -> Draw | None:
         """The random variable of this name, if it is one."""
-        from sojourn.derivations import means
+        from sojourn.derivations.values import means
 
         for one in self.scope.laws.get(name, ()):
             values = self.match(one.pattern, indices, lowest=one.lowest) if isinstance(one.pattern, n.Symbol) else None
@@ -290,7 +290,7 @@ class Meaning:
         return total
 
     def _product(self, node: n.Multiply) -> Any:
-        from sojourn.derivations import big
+        from sojourn.derivations.values import big
 
         total: Any = None
         for factor in big.spelled(self, node.factors):
@@ -313,7 +313,7 @@ class Meaning:
         return total
 
     def _power(self, node: n.Power) -> Any:
-        from sojourn.derivations import calls
+        from sojourn.derivations.values import calls
 
         if calls.is_product(self, node.base):  # u(1 - u)^2
             head, body = node.base.head, n.Bracket(node.base.arguments[0])

@@ -104,7 +104,8 @@ def _exponential(body: Any, x: Any, low: Any, size: Any) -> Any:
     if not exponent.is_polynomial(x) or sp.Poly(exponent, x).degree() > 2:
         return None
     z = sp.Dummy("z", real=True)
-    a, b, c = (sp.expand(exponent.xreplace({x: low + size * z})).coeff(z, k) for k in (2, 1, 0))
+    line: Any = sp.expand(exponent.xreplace({x: low + size * z}))
+    a, b, c = (line.coeff(z, k) for k in (2, 1, 0))
     if not (a.is_number and a < sp.Rational(1, 2)) or (a != 0 and rest != 1):
         return None
     scale = sp.exp(c + b**2 / (2 - 4 * a)) / sp.sqrt(1 - 2 * a)

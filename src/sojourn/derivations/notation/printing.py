@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.tokens import GREEK, PREFIX
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.notation.tokens import GREEK, PREFIX
 
 # How tightly what is printed holds together: a looser one goes into brackets where a tighter one is wanted.
 _RELATION, _SUM, _PRODUCT, _SLASH, _SIDE, _FACTOR, _ATOM = range(7)

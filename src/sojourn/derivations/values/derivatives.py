@@ -11,10 +11,10 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.laws import entries, replaced
-from sojourn.derivations.meaning import Meaning, symbols_in
-from sojourn.derivations.scope import every
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.laws import entries, replaced
+from sojourn.derivations.values.meaning import Meaning, symbols_in
+from sojourn.derivations.values.scope import every
 from sojourn.errors import InputError
 
 

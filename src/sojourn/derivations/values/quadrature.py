@@ -14,7 +14,7 @@ import numpy as np
 import scipy.special
 import sympy as sp
 
-from sojourn.derivations.averages import Average
+from sojourn.derivations.values.averages import Average
 
 _JUMPS = (sp.Piecewise, sp.sign)
 _CORNERS = (*_JUMPS, sp.Max, sp.Min, sp.Abs)

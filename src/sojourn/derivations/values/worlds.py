@@ -8,8 +8,8 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.scope import EACH, Scope, every
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.scope import EACH, Scope, every
 from sojourn.errors import InputError
 
 _WORLDS = 4
@@ -43,7 +43,7 @@ def _unknown(scope: Scope, node: Any) -> bool:
 
 def _world(scope: Scope, seed: int) -> World | None:
     """None where the ranges of indices contradict each other for these sizes."""
-    from sojourn.derivations.meaning import Meaning
+    from sojourn.derivations.values.meaning import Meaning
 
     dice = random.Random(seed)
     values: dict[str, int] = {}

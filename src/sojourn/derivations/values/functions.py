@@ -6,10 +6,10 @@ from typing import Any
 
 import sympy as sp
 
-from sojourn.derivations import nodes as n
-from sojourn.derivations.averages import indicator
-from sojourn.derivations.laws import entries
-from sojourn.derivations.meaning import Meaning, shape
+from sojourn.derivations.notation import nodes as n
+from sojourn.derivations.values.averages import indicator
+from sojourn.derivations.values.laws import entries
+from sojourn.derivations.values.meaning import Meaning, shape
 from sojourn.errors import InputError
 
 FUNCTIONS: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Mathematics as it is written: LaTeX and Typst become one kind of tree, and trees become Typst."""

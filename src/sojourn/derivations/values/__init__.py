@@ -1,0 +1,1 @@
+"""What trees mean: numbers, vectors, random variables and functions, as SymPy expressions and at points."""
