@@ -16,18 +16,18 @@ _MARKS = {
     "defines": "[dim]  defines[/]",
     "not checked": "[yellow]? not checked[/]",
 }
-_LONGEST = 76
 
 
 def lines(checked: Checked, title: str) -> RenderableType:
     """A line for each step: its number, its beginning and what was found."""
     table = Table(title=escape(title), title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1))
+    table.add_column(no_wrap=True, justify="right", min_width=3)
+    table.add_column(no_wrap=True, min_width=13)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(no_wrap=True, overflow="ellipsis", min_width=18, max_width=40)
     for verdict in checked.verdicts:
-        source = " ".join(verdict.source.split())
-        shown = source if len(source) <= _LONGEST else source[: _LONGEST - 3] + "..."
-        table.add_row(
-            f"[dim]{verdict.line}[/]", escape(shown), _MARKS[verdict.status], f"[dim]{escape(verdict.detail)}[/]"
-        )
+        source, detail = " ".join(verdict.source.split()), escape(verdict.detail)
+        table.add_row(f"[dim]{verdict.line}[/]", _MARKS[verdict.status], escape(source), f"[dim]{detail}[/]")
     return Group(table, summary(checked)) if checked.counterexample is None else table
 
 
