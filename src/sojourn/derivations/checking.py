@@ -17,7 +17,7 @@ import sympy as sp
 
 from sojourn.derivations.document import Document, Given, Step
 from sojourn.derivations.notation import nodes as n
-from sojourn.derivations.values import comparisons, means
+from sojourn.derivations.values import closer, comparisons, means
 from sojourn.derivations.values.averages import Average
 from sojourn.derivations.values.derivatives import by_table
 from sojourn.derivations.values.laws import entries
@@ -185,17 +185,20 @@ def _compare(scope: Scope, step: Step, chain: Any, left: Any, sign: str, right: 
             continue
         for k, (first, second, hint) in enumerate(pairs):
             try:
-                enough, wrong = _differ(m, first, sign if sign in ("<", "<=", ">", ">=") else "=", second)
+                enough, wrong, both = _differ(m, first, sign if sign in ("<", "<=", ">", ">=") else "=", second)
             except InputError as error:
                 problem = error
                 continue
+            if wrong is None and sign in ("<", ">") and _proves(first, second):
+                hint = "the sides are equal: write \\le or \\ge"
+                wrong = _at_one(m, first, second)
             if wrong is not None:
                 values, a, b = wrong
                 shown = _shown(m, values, used)
                 hint = hint or _hint(m, sign, left, right)
                 return Counterexample(step.line, step.source, sign, shown, a, b, hint)
             fair[k] += enough
-            proved &= sign in ("=", "define") and _proves(first, second)
+            proved &= both and sign in ("=", "define") and _proves(first, second)
     if not pairs:
         raise InputError("the line speaks of indices before the beginning; say from where on it holds")
     if not all(fair[k] for k in range(len(pairs))):
@@ -233,18 +236,21 @@ def by_table_each(m: Meaning, value: Any) -> Any:
     return value.applyfunc(lambda e: by_table(m, e)) if isinstance(value, sp.MatrixBase) else by_table(m, value)
 
 
-def _differ(m: Meaning, left: Any, sign: str, right: Any) -> tuple[int, tuple[dict[Any, float], float, float] | None]:
-    """The number of points that count, and the first at which the relation fails."""
+def _differ(m: Meaning, left: Any, sign: str, right: Any) -> tuple[int, closer.Wrong | None, bool]:
+    """The number of points that count, the first where the relation fails, and whether both sides are real together."""
     left, right = sp.sympify(left), sp.sympify(right)
     symbols = left.free_symbols | right.free_symbols
-    fair, coarse = 0, rough(left) or rough(right)
+    fair, coarse, both = 0, rough(left) or rough(right), True
+    where: dict[Any, np.ndarray] = {}
     for batch in range(_BATCHES):
         where = points(m, symbols, _POINTS if symbols else 1, random.Random(f"{m.world.seed} {batch}"))
         (a, off), (b, off_too) = (evaluate(side, where) for side in (left, right))
-        scale = 1 + np.abs(a) + np.abs(b)
         doubt = off + off_too
         real = np.isfinite(a) & np.isfinite(b)
-        fine = real & (doubt <= (2e-3 if coarse else 1e-5) * scale)
+        both &= bool((np.isfinite(a) == np.isfinite(b)).all())
+        a, b = (np.where(real, side, np.nan) for side in (a, b))
+        scale = 1 + np.abs(a) + np.abs(b)
+        fine = real & closer.lawful(m, where) & (doubt <= (2e-3 if coarse else 1e-5) * scale)
         slack = TOLERANCE * scale + (3 if coarse else 30) * doubt
         wrong = (
             fine
@@ -260,11 +266,18 @@ def _differ(m: Meaning, left: Any, sign: str, right: Any) -> tuple[int, tuple[di
             candidates = np.flatnonzero(wrong)
             size = sum((np.abs(v[candidates]) for v in where.values()), np.zeros(len(candidates)))
             k = int(candidates[int(np.argmin(size))])
-            return fair, ({s: float(v[k]) for s, v in where.items()}, float(a[k]), float(b[k]))
+            return fair, ({s: float(v[k]) for s, v in where.items()}, float(a[k]), float(b[k])), both
         fair += int(fine.sum())
         if fair >= _FEWEST or not symbols:
             break
-    return fair, None
+    return fair, closer.failure(m, left, sign, right, where) if fair else None, both
+
+
+def _at_one(m: Meaning, left: Any, right: Any) -> tuple[dict[Any, float], float, float]:
+    """The sides at one point."""
+    where = points(m, left.free_symbols | right.free_symbols, 1, random.Random(0))
+    a, b = (float(evaluate(side, where)[0][0]) for side in (left, right))
+    return {s: float(v[0]) for s, v in where.items()}, a, b
 
 
 def _proves(left: Any, right: Any) -> bool:

@@ -133,6 +133,7 @@ def _bars(text: str) -> list[int]:
 class _Reading:
     def __init__(self, text: str, name: str, syntax: str, kinds: dict[str, str]) -> None:
         self.text, self.name, self.syntax, self.kinds = text, name, syntax, dict(kinds)
+        self.drawn: set[str] = set()  # letters with a law
         self.breaks = [i for i, character in enumerate(text) if character == "\n"]
 
     def document(self) -> Document:
@@ -168,11 +169,26 @@ class _Reading:
 
     def said(self, start: int, stop: int) -> Iterator[Node]:
         try:
-            for node in statements.statements(self.tokens(start, stop), self.kinds):
+            tokens = self.tokens(start, stop)
+            for part in statements.split(tokens):
+                self.claim(part)
+            for node in statements.statements(tokens, self.kinds):
                 self.learn(node)
                 yield node
         except Misread as error:
             raise Misread(error.what, start + error.at, error.remedy) from None
+
+    def claim(self, part: list[Token]) -> None:
+        """Learns what an item defines before it is read: I = ... is no identity, E(z) = ... no mean, u(t) = u_0 - t no
+        product although u_0 is a number."""
+        first, texts = part[0], [token.text for token in part]
+        if first.kind != "name" or first.style or len(part) < 2:
+            return
+        if first.text == "I" and part[1].kind == "relation" and texts[1] in ("=", "define"):
+            self.kinds.setdefault("I", "number")
+        called = len(part) > 4 and texts[1] == "(" and part[2].kind == "name" and texts[3] == ")"
+        if called and part[4].kind == "relation" and texts[4] in ("=", "define") and texts[2] not in self.drawn:
+            self.kinds[first.text] = "function"
 
     def steps(self, piece: markup.Piece, block: int) -> Iterator[Step]:
         inside = self.text[piece.start : piece.stop]
@@ -196,6 +212,7 @@ class _Reading:
             case Belongs(symbols=symbols, kind=kind):
                 self.call_all(symbols, "vector" if kind in ("vector", "matrix") else "number")
             case Distributed(symbols=symbols, law=law):
+                self.drawn |= {part.name for part in symbols if isinstance(part, Symbol)}
                 vectors = any(isinstance(part, Symbol) and self.kinds.get(key(part)) == "vector" for part in symbols)
                 identity = any(getattr(part, "name", "") == "identity" for part in _walk(law))
                 self.call_all(symbols, "vector" if vectors or identity else "number")

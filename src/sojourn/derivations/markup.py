@@ -24,7 +24,8 @@ _ENVIRONMENT = r"\\begin\{(?P<env>(?:align|equation|gather|aligned|split|multlin
 _FORMULA = {
     "latex": re.compile(
         r"(?P<skip>\\[^\[(b]|\\b(?!egin)|`[^`\n]*`)"
-        r"|\$\$(?P<dollars>(?:\\.|[^\\$])*)\$\$|\\\[(?P<square>.*?)\\\]|(?P<bare>" + _ENVIRONMENT + ")"
+        r"|\$\$(?P<dollars>(?:\\(?:text|mbox)\{[^{}$]*(?:\$[^$\n]*\$[^{}$]*)+\}|\\.|[^\\$])*)\$\$"
+        r"|\\\[(?P<square>.*?)\\\]|(?P<bare>" + _ENVIRONMENT + ")"
         r"|\$(?P<inline>(?:\\.|[^\\$\n]|\n(?!\s*\n))+)\$|\\\((?P<round>.*?)\\\)|(?P<open>\$\$|\\\[)",
         re.DOTALL,
     ),

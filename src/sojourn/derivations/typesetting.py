@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from sojourn.derivations.document import Document, Given, Heading, Prose, Step, in_language
@@ -15,10 +15,14 @@ from sojourn.derivations.notation.tokens import Misread, Token, closing
 
 __all__ = ["document", "math", "prose"]
 
+Entry = Heading | Prose | Given | Step
+
 # Reasons are in the font of the text around. Of several forms the first that fits between the margins is shown;
-# the last one is made smaller if none does.
-_FITTING = """#let fitting(forms) = context {
+# the last one is made smaller if none does. Only a display of many rows may go on over the page, and what leads to a
+# display or a list stays on its page.
+_FITTING = """#let fitting(rows: 1, forms) = context {
   let font = text.font
+  show math.equation: set block(breakable: rows > 4)
   let why(body) = text(font: font, size: 0.85em, fill: luma(90), body)
   layout(size => {
     let forms = forms(why)
@@ -27,7 +31,29 @@ _FITTING = """#let fitting(forms) = context {
       scale(100% * (size.width / measure(forms.last()).width), reflow: true, forms.last())
     }
   })
-}"""
+}
+#let leading(body) = context block(sticky: true, spacing: par.spacing, par(body))
+#let given(length, sticky: false, body) = context block(
+  sticky: sticky,
+  breakable: length > 12,
+  spacing: par.spacing,
+  body,
+)"""
+# Under a thin rule and larger than the headings within, as the title of what stands in another's text.
+_TITLE = """#block(
+  width: 100%,
+  above: 2.2em,
+  below: 1em,
+  sticky: true,
+  stroke: (top: 0.4pt + luma(160)),
+  inset: (top: 0.8em),
+  {{
+    set par(first-line-indent: 0em, justify: false)
+    text(size: 1.2em, strong[{title}])
+    {checked}
+  }},
+)"""
+_ANY = {"en": '~ "any law"', "zh": '~ "任意分布"'}
 _CONNECTING = {"and": "，", "where": "，其中 ", "with": "，", "for": "，", "": "，", "for all": "，"}
 _CHECKED = {
     "en": (
@@ -44,28 +70,39 @@ _CHECKED["zh"][3].update({"defines": "{} 行为定义", "not checked": "{} 行�
 
 def document(found: Document, lang: str, marks: Mapping[int, str]) -> str:
     """The whole derivation in the language "en" or "zh". `marks` is what checks said of lines: "proved"."""
-    out = [
-        "#[",
-        _FITTING,
-        f"#block(sticky: true, strong[{_words(in_language(found.title, lang), found)}])" if found.title else "",
-    ]
-    for _, group in groupby(found.entries, _together):
-        entries = list(group)
-        if items := [entry for entry in entries if isinstance(entry, Given)]:
-            out.append("\n".join(f"- {_words(_item(item.source, lang), found)}" for item in items))
-        elif steps := [entry for entry in entries if isinstance(entry, Step)]:
-            out.append(_display(steps, found, lang, marks))
-        for entry in entries:
-            if isinstance(entry, Prose):
-                out.append(_words(in_language(entry.text, lang), found))
-            elif isinstance(entry, Heading):
-                words = _words(in_language(entry.text, lang), found)
-                out.append(f"#block(above: 1.4em, sticky: true, strong[{words}])")
-    out.append(_checked(marks, lang))
-    return "\n\n".join(filter(None, [*out, "]"])) + "\n"
+    checked = _checked(marks, lang)
+    if found.title:
+        title = _words(in_language(found.title, lang), found)
+        checked = _TITLE.format(title=title, checked=f"linebreak()\n    [{checked}]" if checked else "")
+    out = ["#[", _FITTING, checked]
+    groups = [list(group) for _, group in groupby(found.entries, _together)]
+    for entries, after in zip(groups, [*groups[1:], []], strict=True):
+        out += _group(entries, after, found, lang, marks)
+    text = "\n\n".join(filter(None, [*out, "]"])) + "\n"
+    return text.replace('~ "any"', _ANY.get(lang, _ANY["en"]))
 
 
-def _together(entry: Heading | Prose | Given | Step) -> tuple[str, int]:
+def _group(
+    entries: list[Entry], after: list[Entry], found: Document, lang: str, marks: Mapping[int, str]
+) -> Iterator[str]:
+    """Markup of one group of `_together`, tied to the group after it where it leads there."""
+    if items := [entry for entry in entries if isinstance(entry, Given)]:
+        rows = "\n".join(f"- {_words(_item(item.source, lang), found)}" for item in items)
+        sticky = "sticky: true, " if after and isinstance(after[0], Step) else ""
+        yield f"#given({len(items)}, {sticky}[\n{rows}\n])"
+    elif steps := [entry for entry in entries if isinstance(entry, Step)]:
+        yield _display(steps, found, lang, marks)
+    for entry in entries:
+        if isinstance(entry, Prose):
+            words = _words(in_language(entry.text, lang), found)
+            leads = entry is entries[-1] and after and isinstance(after[0], (Step, Given))
+            yield f"#leading[{words}]" if leads else words
+        elif isinstance(entry, Heading):
+            words = _words(in_language(entry.text, lang), found)
+            yield f"#block(above: 1.4em, sticky: true, strong[{words}])"
+
+
+def _together(entry: Entry) -> tuple[str, int]:
     """Equal for items of one list and for lines of one displayed formula."""
     return type(entry).__name__, entry.block if isinstance(entry, Step) else 0
 
@@ -183,7 +220,7 @@ def _display(steps: list[Step], found: Document, lang: str, marks: Mapping[int, 
         for (left, right), reason in zip(sides, reasons, strict=True)
     ]
     forms = list(dict.fromkeys("$ " + " \\\n  ".join(rows) + " $" for rows in (beside, ragged, below, apart)))
-    return "#fitting(why => (\n" + "".join(f"[{form}],\n" for form in forms) + "))"
+    return f"#fitting(rows: {len(steps)}, why => (\n" + "".join(f"[{form}],\n" for form in forms) + "))"
 
 
 def _sides(node: Node) -> tuple[str, str]:

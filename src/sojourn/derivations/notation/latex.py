@@ -31,9 +31,10 @@ _DELIMITED = words(
 )
 _SKIPPED = _DELIMITED | words(
     r"""\displaystyle \textstyle \scriptstyle \limits \nolimits \nonumber \notag \rm \bf \it \mathstrut \strut
-    \allowbreak \ensuremath \boxed \mathop \mathrel \mathbin \mathord \centering \forall"""
+    \allowbreak \ensuremath \boxed \mathop \mathrel \mathbin \mathord \centering \forall
+    \square \blacksquare \Box \qed"""
 )
-_SWALLOWED = words(r"\tag \tag* \label \vspace \hspace \hspace* \phantom \hphantom \vphantom")
+_SWALLOWED = words(r"\tag \tag* \label \color \vspace \hspace \hspace* \phantom \hphantom \vphantom")
 _ENVIRONMENTS = words("aligned align split equation gathered gather alignedat alignat multline")
 _ACCENTS = {
     name: value

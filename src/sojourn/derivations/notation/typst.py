@@ -203,6 +203,7 @@ class _Scanner:
             if len(word) < 2:
                 raise Misread("a quotation mark is not closed", at, 'add a second "')
             known = content in FUNCTIONS or content in MEANS or content in ("d", "e", "T", "I")
+            known |= self.next_is("(") and content.isascii() and content.isalpha()  # "Bernoulli"(p)
             return [named(content, at) if known else Token("word", content, at)]
         if word[0] == "\\":
             if word[1:].isspace():

@@ -72,6 +72,8 @@ def average(body: Any, x: Any, kind: str, low: Any = sp.S.Zero, size: Any = sp.S
         together = [Average(sp.Add(*left), x, sp.Symbol(kind), low, size)] if left else []
         return sp.Add(*(part for _, part in exact), *together)
     factor, rest = body.as_independent(x, as_Add=False)
+    if rest.is_Mul and (chance := _all(rest, x, kind, low, size)) is not None:
+        return factor * chance
     if isinstance(rest, sp.Piecewise) and (chance := _chance(rest, x, kind, low, size)) is not None:
         return factor * chance
     if rest.is_polynomial(x):
@@ -110,6 +112,22 @@ def _exponential(body: Any, x: Any, low: Any, size: Any) -> Any:
         return None
     scale = sp.exp(c + b**2 / (2 - 4 * a)) / sp.sqrt(1 - 2 * a)
     return scale * average(rest.xreplace({x: low + size * (x + b)}), x, "normal")
+
+
+def _all(events: Any, x: Any, kind: str, low: Any, size: Any) -> Any:
+    """The probability of several events that bound z from one side."""
+    bounds = []
+    for event in events.args:
+        pieces: Any = event.args
+        if not isinstance(event, sp.Piecewise) or len(pieces) != 2 or pieces[0][0] != 1 or pieces[1][0] != 0:
+            return None
+        if not isinstance(pieces[0][1], (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+            return None
+        line = sp.expand(pieces[0][1].gts - pieces[0][1].lts)
+        if not line.is_polynomial(x) or sp.Poly(line, x).degree() != 1 or not line.coeff(x, 1).is_positive:
+            return None
+        bounds.append(-line.coeff(x, 0) / line.coeff(x, 1))
+    return _chance(indicator(sp.Ge(x, sp.Max(*bounds))), x, kind, low, size)
 
 
 def _chance(event: sp.Piecewise, x: Any, kind: str, low: Any, size: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import sympy as sp
 
 from sojourn.derivations.notation import nodes as n
@@ -17,7 +19,7 @@ from sojourn.derivations.values.scope import children, every
 from sojourn.derivations.values.worlds import OutOfRange
 from sojourn.errors import InputError
 
-_TERMS, _MOST_TERMS = 200, 10_000
+_TERMS, _ACCELERATED, _MOST_TERMS = 200, (40, 30), 10_000
 
 
 def value(m: Meaning, node: n.Big) -> Any:
@@ -39,7 +41,22 @@ def value(m: Meaning, node: n.Big) -> Any:
         for one in values:
             total = total * one
         return total
-    return m.total(values) if values else sp.S.Zero
+    total = m.total(values) if values else sp.S.Zero
+    return _settled(total, values) if node.high is not None and m.value(node.high) == sp.oo else total
+
+
+def _settled(total: Any, values: list[Any]) -> Any:
+    """A series from its first terms: accelerated where they are numbers, else no number where they do not vanish."""
+    if isinstance(total, sp.MatrixBase):
+        return total
+    if total.is_number:
+        with mpmath.workdps(60):
+            terms = [mpmath.mpf(sp.Float(v, 60)._mpf_) for v in values]
+            with contextlib.suppress(ZeroDivisionError):
+                limit, other = (mpmath.levin(variant="u").update(terms[:k])[0] for k in _ACCELERATED)
+                if abs(terms[-1]) < abs(terms[-2]) and abs(limit - other) < 1e-12 * (1 + abs(limit)):
+                    return sp.Float(limit, 30)
+    return total + sp.Piecewise((0, sp.Abs(values[-1]) < sp.Float(1e-10)), (sp.nan, True))
 
 
 def _terms(m: Meaning, node: n.Big) -> list[dict[str, int]]:
@@ -53,7 +70,10 @@ def _terms(m: Meaning, node: n.Big) -> list[dict[str, int]]:
     terms: list[dict[str, int]] = [{}]
     for letter in letters:
         own = letter == node.variable.name
-        low, high = (_end(m, end if own else None, letter, k) for k, end in enumerate((node.low, node.high)))
+        said = (
+            letter if any(m.scope.indices.get(letter, ())) or own else node.variable.name
+        )  # j of i < j ends as i does
+        low, high = (_end(m, end if own else None, said, k) for k, end in enumerate((node.low, node.high)))
         if high == sp.oo:
             high = low + _TERMS
         if (high - low) * len(terms) > _MOST_TERMS:

@@ -58,6 +58,7 @@ def _by(m: Meaning, variable: n.Symbol, body: Any, at: Any) -> Any:
     stands = sp.Matrix(own) if isinstance(at, sp.MatrixBase) else own[0]
     value = m.with_bound(name, whole, stands, body)
     by = own[indices[-1] - 1] if component else own[0]
+    _draw_again(m, own)
     return replaced(_diff(value, by), dict(zip(own, entries(at), strict=True)))
 
 
@@ -69,6 +70,12 @@ def at(m: Meaning, node: n.At) -> Any:
     stands = sp.Matrix(own) if isinstance(value, sp.MatrixBase) else own[0]
     body = m.with_bound(name, indices, stands, node.body)
     return replaced(body, dict(zip(own, entries(value), strict=True)))
+
+
+def _draw_again(m: Meaning, own: list[Any]) -> None:
+    """Laws that were written down with the variable of a derivative get the letter itself back."""
+    for name, indices in {(d.name, d.indices) for d in m.draws.values() if d.needs() & set(own)}:
+        m.draw(name, indices)
 
 
 def _sign(value: Any) -> bool | None:
@@ -104,6 +111,7 @@ def gradient(m: Meaning, node: n.Gradient) -> Any:
         return first
     own = [sp.Dummy(key[0], real=True) for _ in entries(at)]
     value = m.with_bound(*key, sp.Matrix(own), node.body)
+    _draw_again(m, own)
     back = dict(zip(own, entries(at), strict=True))
     if node.kind == "laplacian":
         return replaced(sum((_diff(_diff(value, one), one) for one in own), sp.S.Zero), back)

@@ -32,11 +32,13 @@ def value(m: Meaning, node: n.Function) -> Any:
     """The value of a function; norms, traces and determinants are of vectors and matrices."""
     name = node.name
     if name == "indicator":
+        if not isinstance(node.arguments[0], n.Relation):
+            raise InputError("what is between the brackets is no event; write a relation such as X >= a")
         return event(m, node.arguments[0])
     values = [m.value(argument) for argument in node.arguments]
     first = values[0]
-    if name == "norm" and len(values) > 1 and isinstance(first, sp.MatrixBase) and values[1] == 1:
-        return sum(map(sp.Abs, entries(first)), sp.S.Zero)
+    if name == "norm" and len(values) > 1:
+        return _norm(node.arguments[1], first)
     if name in ("norm", "trace", "det", "abs"):
         values = values[:1]
     if name in ("log", "sqrt") and len(values) > 1:
@@ -46,6 +48,10 @@ def value(m: Meaning, node: n.Function) -> Any:
     if name == "trace":
         return first.trace() if isinstance(first, sp.MatrixBase) else first
     if name in ("det", "abs"):
+        if isinstance(first, sp.MatrixBase) and not first.is_square:
+            if name == "det":
+                raise InputError(f"{shape(first)} has no determinant")
+            return sp.sqrt((first.T * first).trace())
         return first.det() if isinstance(first, sp.MatrixBase) else first if name == "det" else sp.Abs(first)
     if name not in FUNCTIONS:
         raise InputError(f"the function {name} is not known; known are {', '.join(sorted(FUNCTIONS))}")
@@ -54,6 +60,19 @@ def value(m: Meaning, node: n.Function) -> Any:
             return FUNCTIONS[name](*entries(first))
         raise InputError(f"{shape(first)} stands in {name}, which takes numbers")
     return logarithm(first) if name == "log" else FUNCTIONS[name](*values)
+
+
+def _norm(kind: Any, of: Any) -> Any:
+    """The norm with 1, 2 or infinity below it, of a matrix with F."""
+    vector = not isinstance(of, sp.MatrixBase) or 1 in of.shape
+    column = sp.Matrix([of]) if not isinstance(of, sp.MatrixBase) else of
+    if isinstance(kind, n.Number) and kind.value == 1 and vector:
+        return sum(map(sp.Abs, entries(column)), sp.S.Zero)
+    if isinstance(kind, n.Constant) and kind.name == "infinity" and vector:
+        return sp.Max(*map(sp.Abs, entries(column)))
+    if (isinstance(kind, n.Symbol) and kind.name == "F") or (isinstance(kind, n.Number) and kind.value == 2 and vector):
+        return sp.sqrt((column.T * column).trace())
+    raise InputError("the norm is not known; below it stand 1, 2 or infinity for vectors and F for matrices")
 
 
 def event(m: Meaning, relation: n.Relation) -> Any:
@@ -85,7 +104,8 @@ def _above(left: Any, right: Any, sign: str) -> Any:
         return _above(logarithm(left), right.args[0], sign)
     if isinstance(left, sp.Abs):
         inner = left.args[0]
-        return indicator(relation(inner, right)) + indicator(relation(-inner, right))
+        above, below = indicator(relation(inner, right)), indicator(relation(-inner, right))
+        return above + below - (0 if right.is_nonnegative else above * below)
     if isinstance(left, sp.Max):
         return 1 - sp.Mul(*(1 - _above(part, right, sign) for part in left.args))
     if isinstance(left, sp.Min):

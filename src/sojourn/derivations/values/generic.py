@@ -33,8 +33,10 @@ class Mixture:
 def mixture(size: int, rng: random.Random) -> Mixture:
     """A random one in `size` dimensions."""
 
+    unit = rng.choice((1, 1, sp.Rational(1, 5), 3))  # no bound holds for all
+
     def row(low: int, high: int) -> tuple[Any, ...]:
-        return tuple(sp.Rational(rng.randint(low, high), 8) for _ in range(size))
+        return tuple(unit * sp.Rational(rng.randint(low, high), 8) for _ in range(size))
 
     share = sp.Rational(rng.randint(2, 6), 8)
     return Mixture((share, 1 - share), (row(-9, -1), row(1, 9)), (row(5, 9), row(6, 10)))
@@ -43,13 +45,15 @@ def mixture(size: int, rng: random.Random) -> Mixture:
 def smooth(arguments: list[Any], rng: random.Random) -> Any:
     """A random smooth function of some scalars: a + b . x + c tanh(d . x + e) + g sin(h . x)."""
 
+    size = rng.choice((1, 1, 1, 9))  # no bound holds for all
+
     def number(low: int = -8, high: int = 8) -> Any:
         return sp.Rational(rng.choice([k for k in range(low, high + 1) if k]), 8)
 
     def line() -> Any:
         return sum((number() * a for a in arguments), sp.S.Zero)
 
-    return number() + line() + number() * sp.tanh(line() + number()) + number() * sp.sin(line())
+    return size * (number() + line() + number() * sp.tanh(line() + number()) + number() * sp.sin(line()))
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,15 @@ def bounded(low: Any, high: Any, mean: Any, variance: Any, choice: int, rng: ran
     inner, outer = (sp.S.One if choice == 0 else sp.Rational(rng.randint(3, 8), 8) for _ in range(2))
     if mean is None:
         values = (low + (1 - inner) * (high - low) / 2, high - (1 - outer) * (high - low) / 2)
-        share = sp.Rational(rng.randint(1, 7), 8)
-        return Atoms(values, (share, 1 - share))
+        share = sp.Rational(rng.randint(1, 7), 8) if choice else sp.S.Half
+        return _with_middle(Atoms(values, (share, 1 - share)), (low + high) / 2, choice)
     below, above = inner * (mean - low), outer * (high - mean)
-    return Atoms((mean - below, mean + above), (above / (above + below), below / (above + below)))
+    shares = (above / (above + below), below / (above + below))
+    return _with_middle(Atoms((mean - below, mean + above), shares), mean, choice)
+
+
+def _with_middle(law: Atoms, middle: Any, choice: int) -> Atoms:
+    """For choice 2 half of the mass goes to the middle: laws on two points satisfy more than all laws do."""
+    if choice != 2:
+        return law
+    return Atoms((*law.values, middle), (*(w / 2 for w in law.weights), sp.S.Half))

@@ -117,6 +117,7 @@ class Meaning:
     def _constant(self, name: str) -> Any:
         if name == "identity":
             sizes = {self.dimension(size) for size, _ in self.scope.vectors.values()}
+            sizes |= {self.dimension(rows) for rows, columns in self.scope.matrices.values() if rows == columns}
             return sp.eye(sizes.pop()) if len(sizes) == 1 else sp.S.One
         return {"pi": sp.pi, "e": sp.E, "infinity": sp.oo}[name]
 
@@ -190,7 +191,9 @@ class Meaning:
         drawn = self.draw(name, indices)
         if drawn is not None:
             return sp.Matrix(drawn.symbols) if name in scope.vectors else drawn.symbols[0]
-        if any(isinstance(one.pattern, n.Call) for one in scope.definitions.get(name, ())) or name in scope.functions:
+        heads = [one.pattern.head for one in scope.definitions.get(name, ()) if isinstance(one.pattern, n.Call)]
+        called = any(sum(map(scope.counts, head.subscript)) == len(indices) for head in heads)  # u_0 is no u(t)
+        if called or name in scope.functions:
             raise InputError(f"the function {name} stands without its argument; write {name}(x)")
         return self._free(name, indices)
 
@@ -219,9 +222,10 @@ class Meaning:
             elif found.setdefault(letter, number - shift) != number - shift:
                 return None
         if lowest is not None:
+            shifts = {letter: shift for letter, shift in map(_linear, parts) if letter}
             for letter, number in found.items():
                 low = 1 if lowest.get(letter) is None else self.integer(lowest[letter])
-                if number < min(low, 0):
+                if number + shifts[letter] < min(low, 0):  # x_{-1} is none, but x_0 of x_{n+1} = ... is free
                     raise OutOfRange
                 if number < low:
                     return None

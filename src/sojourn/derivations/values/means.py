@@ -59,7 +59,13 @@ def law(m: Meaning, node: Any, size: int, whose: str) -> Normal | Standard | Ato
     if isinstance(node, n.Symbol) and node.name in _LAWS:
         node = n.Call(node, ())
     if isinstance(node, n.Symbol):
-        return calls.mixed(m, m.scope.name(node), [""], [sp.zeros(size, 1)])
+        name = m.scope.name(node)
+        bodies = [d.body for d in m.scope.definitions.get(name, ()) if isinstance(d.pattern, n.Call)]
+        if bodies and isinstance(bodies[0], n.Call) and bodies[0].parameters:
+            return law(m, n.Call(bodies[0].head, bodies[0].parameters), size, whose)
+        if bodies:
+            raise InputError(f"the law of {whose} is the density {name}, which is no known one; write the law itself")
+        return calls.mixed(m, name, [""], [sp.zeros(size, 1)])
     if not isinstance(node, n.Call):
         raise InputError(
             f"the law of {whose} is not known; known are N(m, v), U(a, b), Exp(rate), Bernoulli(p), Rademacher, "
@@ -88,6 +94,10 @@ def law(m: Meaning, node: Any, size: int, whose: str) -> Normal | Standard | Ato
         return Atoms((sp.S.One, -sp.S.One), (sp.S.Half, sp.S.Half))
     if kind == "binomial":
         count, p = values
+        if not getattr(count, "is_Integer", False) or count < 0:
+            raise InputError(
+                f"the number of trials {count} of {whose} is no whole number; write {count} \\in \\mathbb{{N}}"
+            )
         weights = [sp.binomial(count, k) * p**k * (1 - p) ** (count - k) for k in range(int(count) + 1)]
         return Atoms(tuple(map(sp.Integer, range(int(count) + 1))), tuple(weights))
     rate = values[0]
@@ -184,6 +194,16 @@ def mean(m: Meaning, node: n.Mean) -> Any:
 
 def expectation(m: Meaning, body: Any, node: n.Mean) -> Any:
     """E body, over what the subscript says, or over all that is random."""
+    events = [given for given in node.given if isinstance(given, n.Relation)]
+    if events:
+        rest = tuple(given for given in node.given if given not in events)
+        happens = n.Multiply(tuple(n.Function("indicator", (one,)) for one in events))
+        both = n.Multiply((n.Bracket(body), happens))
+        return expectation(m, both, n.Mean("E", node.over, (both,), rest)) / expectation(
+            m, happens, n.Mean("E", node.over, (happens,), rest)
+        )
+    for given in node.given:
+        _no_mixture(m, given)
     fixed = set().union(*(_symbols(m, given) for given in node.given)) if node.given else set()
     densities = [over for over in node.over if isinstance(over, (n.Call, n.Distributed))]
     names = [over for over in node.over if isinstance(over, n.Symbol)]
@@ -213,6 +233,17 @@ def expectation(m: Meaning, body: Any, node: n.Mean) -> Any:
             )
         chosen += mine
     return close(m, value, chosen, fixed)
+
+
+def _no_mixture(m: Meaning, given: Any) -> None:
+    """Refuses a condition that mixes several variables: given it, these are not known."""
+    value = m.value(given) if not _ranged(given) else sp.S.Zero
+    for entry in value if isinstance(value, sp.MatrixBase) else [value]:
+        if len(sp.sympify(entry).free_symbols & m.draws.keys()) > 1:
+            raise InputError(
+                "the mean given a mixture of several random variables is not evaluated; condition on one that was "
+                "drawn, or define the conditional law"
+            )
 
 
 def _over_density(m: Meaning, body: Any, over: n.Call) -> Any:

@@ -11,16 +11,23 @@ import sympy as sp
 from sojourn.derivations.notation import nodes as n
 from sojourn.derivations.values.laws import Atoms
 from sojourn.derivations.values.meaning import Meaning
+from sojourn.derivations.values.quadrature import evaluate
 from sojourn.derivations.values.worlds import OutOfRange
 from sojourn.errors import InputError
 
 _TRIES = 400
 _REALS = [sp.Rational(k, 4) for k in (-8, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 8)]
 _ABOVE = [sp.Rational(k, 4) for k in (1, 2, 3, 4, 5, 6, 8, 10)]
+_FAR = [*map(sp.Rational, ("1/1024", "1/32", 4, 12, 60))]
+_FAR_BETWEEN = [*map(sp.Rational, ("1/1024", "1/32", "1/2", "31/32", "1023/1024"))]
 
 
-def points(m: Meaning, symbols: set[Any], count: int, dice: random.Random) -> dict[Any, np.ndarray]:
+def points(
+    m: Meaning, symbols: set[Any], count: int, dice: random.Random, *, far: bool = False
+) -> dict[Any, np.ndarray]:
     """Arrays of `count` numbers for each symbol, and for those on which bounds of theirs depend.
+
+    Those that are `far` are some large, some small, some next to a bound.
 
     Raises:
         InputError: no numbers were found within the bounds.
@@ -36,7 +43,9 @@ def points(m: Meaning, symbols: set[Any], count: int, dice: random.Random) -> di
     for _ in range(_TRIES * count):
         row: dict[Any, Any] = {}
         for s in order:
-            row[s] = _drawn(m, s, dice) or _pick(ends.get(s, []), row, dice)
+            row[s] = _drawn(m, s, dice)
+            if row[s] is None:
+                row[s] = _pick(ends.get(s, []), row, dice, far)
             if row[s] is None:
                 break
         else:
@@ -49,14 +58,31 @@ def points(m: Meaning, symbols: set[Any], count: int, dice: random.Random) -> di
     )
 
 
+def inside(m: Meaning, where: dict[Any, np.ndarray]) -> np.ndarray:
+    """At which of these points all bounds hold."""
+    ends, rest = _bounds(m, set(where))
+    relations = [r for r in rest if r.free_symbols <= where.keys()]
+    for s, pairs in ends.items():
+        for side, strict, end in pairs:
+            if end.free_symbols <= where.keys():
+                low, high = (end, s) if side == "low" else (s, end)
+                relations.append((sp.Lt if strict else sp.Le)(low, high))
+    good = np.ones(next(iter(where.values())).size, bool)
+    for relation in relations:
+        good &= evaluate(relation, where)[0].astype(bool)
+    return good
+
+
 def _drawn(m: Meaning, s: Any, dice: random.Random) -> Any:
-    """A value that a discrete random variable takes, or None."""
+    """A value that a letter takes of which all values are listed, or a discrete random variable; else None."""
+    if m.free.get(s, ("", ()))[0] in m.scope.values:
+        return m.scalar(dice.choice(m.scope.values[m.free[s][0]]))
     law = m.draws[s].law if s in m.draws else None
     numbers = [v for v in law.values if v.is_number] if isinstance(law, Atoms) else []
     return dice.choice(numbers) if numbers else None
 
 
-def _pick(ends: list[tuple[str, bool, Any]], row: dict[Any, Any], dice: random.Random) -> Any:
+def _pick(ends: list[tuple[str, bool, Any]], row: dict[Any, Any], dice: random.Random, far: bool) -> Any:
     """A number between its bounds; None where there is none."""
     lows = [v for side, _, e in ends if side == "low" and (v := e.xreplace(row)).is_number and v.is_finite]
     highs = [v for side, _, e in ends if side == "high" and (v := e.xreplace(row)).is_number and v.is_finite]
@@ -64,10 +90,13 @@ def _pick(ends: list[tuple[str, bool, Any]], row: dict[Any, Any], dice: random.R
     if low is not None and high is not None:
         if not low < high:
             return low if low == high and not any(strict for _, strict, _ in ends) else None
-        return low + (high - low) * sp.Rational(dice.randint(1, 7), 8)
+        return low + (high - low) * (dice.choice(_FAR_BETWEEN) if far else sp.Rational(dice.randint(1, 7), 8))
+    step = dice.choice(_FAR if far else _ABOVE)
     if low is not None:
-        return low + dice.choice(_ABOVE)
-    return high - dice.choice(_ABOVE) if high is not None else dice.choice(_REALS)
+        return low + step
+    if high is not None:
+        return high - step
+    return dice.choice((-1, 1)) * step if far else dice.choice(_REALS)
 
 
 def _ordered(symbols: set[Any], ends: dict[Any, list[tuple[str, bool, Any]]]) -> list[Any]:

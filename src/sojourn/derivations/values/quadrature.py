@@ -19,6 +19,7 @@ from sojourn.derivations.values.averages import Average
 _JUMPS = (sp.Piecewise, sp.sign)
 _CORNERS = (*_JUMPS, sp.Max, sp.Min, sp.Abs)
 _MOST_NODES, _MOST_PLACES, _STEPS = 48, 250_000, 40
+_SHIFT, _PART = 0.1, 0.41
 
 _FUNCTIONS: dict[Any, Any] = {
     **{
@@ -73,7 +74,7 @@ def evaluate(expression: Any, points: Mapping[Any, np.ndarray]) -> tuple[np.ndar
         most = int((_MOST_PLACES / count) ** (1 / inside)) // steps
         fine = max(8, min(_MOST_NODES, most))
         value, coarse = (
-            np.broadcast_to(_value(expression, dict(points), {}, n), (count,)) for n in (fine, max(6, fine * 3 // 4))
+            np.broadcast_to(_value(expression, dict(points), {}, n), (count,)) for n in (fine, -max(6, fine * 3 // 4))
         )
     unseen = 1 / (steps * fine) if any(one.args[0].has(*_JUMPS) for one in expression.atoms(Average)) else 0.0
     return value, np.abs(value - coarse) + unseen
@@ -120,9 +121,9 @@ def _average(one: Average, known: dict[Any, np.ndarray], nodes: int) -> np.ndarr
     """A sum over places: it adds an axis at the end and takes it away again."""
     body, x, kind, low, size = one.args
     if body.has(*_JUMPS):
-        places, weights = _quantiles(str(kind), _STEPS * nodes)
+        places, weights = _quantiles(str(kind), _STEPS * abs(nodes))
     elif body.has(*_CORNERS):
-        places, weights = _steps(str(kind), _STEPS * nodes)
+        places, weights = _steps(str(kind), _STEPS * abs(nodes))
     else:
         places, weights = _rule(str(kind), nodes)
     if str(kind) != "line":
@@ -158,16 +159,24 @@ def _steps(kind: str, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _rule(kind: str, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and weights: Gauss's rules, and for the line the trapezoid after x = sinh(sinh(u) pi / 2)."""
+    """Places and weights: Gauss's rules, and for the line the trapezoid after x = sinh(sinh(u) pi / 2).
+
+    Below 0 nodes they lie askew, so that the two halves of an integral that diverges do not cancel in both rules.
+    """
+    askew, nodes = nodes < 0, abs(nodes)
     if kind == "normal":
         x, w = np.polynomial.hermite_e.hermegauss(nodes)
-        return x, w / math.sqrt(2 * math.pi)
+        w /= math.sqrt(2 * math.pi)
+        return (x + _SHIFT, w * np.exp(-_SHIFT * x - _SHIFT**2 / 2)) if askew else (x, w)
     if kind == "uniform":
         x, w = np.polynomial.legendre.leggauss(nodes)
-        return (x + 1) / 2, w / 2
+        x, w = (x + 1) / 2, w / 2
+        if askew:
+            x, w = np.concatenate([_PART * x, _PART + (1 - _PART) * x]), np.concatenate([_PART * w, (1 - _PART) * w])
+        return x, w
     if kind == "exponential":
         return np.polynomial.laguerre.laggauss(nodes)
     u, step = np.linspace(-3.2, 3.2, 16 * nodes + 1, retstep=True)
     inner = math.pi / 2 * np.sinh(u)
-    keep = np.abs(inner) < 300
+    keep = inner < (18 if askew else 20)
     return np.sinh(inner[keep]), (step * np.cosh(inner) * math.pi / 2 * np.cosh(u))[keep]

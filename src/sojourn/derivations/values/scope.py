@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from sojourn.derivations.notation import nodes as n
@@ -38,6 +39,7 @@ class Scope:
         vectors: name -> (dimension, number of subscripts that tell one vector from another).
         matrices: name -> (rows, columns).
         functions: name -> (source size, target size), for functions of which nothing else is known.
+        values: name -> the values that a letter may take, where they were listed.
         processes: name -> the right side of its stochastic equation.
         rates: name -> the right side of d name / dt.
         correlations: (first, second, right side) of dW1 dW2 = rho dt.
@@ -57,6 +59,7 @@ class Scope:
     vectors: dict[str, tuple[Any, int]] = field(default_factory=dict)
     matrices: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     functions: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     processes: dict[str, Any] = field(default_factory=dict)
     rates: dict[str, Any] = field(default_factory=dict)
     correlations: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -97,9 +100,17 @@ class Scope:
         for node in (one for statement in statements for one in every(statement)):
             if isinstance(node, n.Big) and node.kind != "integral":
                 self.indices.setdefault(node.variable.name, (None, None))
+                inside = {s.name for s in _in_subscripts(node.body)}
+                for one in (one for condition in node.conditions for one in every(condition)):
+                    if isinstance(one, n.Symbol) and one.name in inside:  # the j of i < j
+                        self.indices.setdefault(one.name, (None, None))
             elif isinstance(node, n.Belongs) and node.kind in ("integers", "natural"):
                 for symbol in node.symbols:
                     self.indices[symbol.name] = (node.low, node.high)
+            elif isinstance(node, n.Belongs) and node.kind == "values" and _consecutive(node.values):
+                for symbol in node.symbols:
+                    if isinstance(symbol, n.Symbol) and symbol.name in below:
+                        self.indices[symbol.name] = (node.values[0], node.values[-1])
             elif isinstance(node, n.Belongs):
                 self._size(node.low if node.kind in ("vector", "matrix") else None)
                 self._size(node.high if node.kind == "matrix" else None)
@@ -162,7 +173,7 @@ class Scope:
     def _bounded_index(self, statement: n.Relation, below: set[str]) -> None:
         """1 <= t <= T, t > 1, n >= 1 where t or n stands in subscripts."""
         sides, signs = statement.sides, statement.signs
-        if set(signs) - {"<", "<=", ">", ">="}:
+        if set(signs) - {"<", "<="} and set(signs) - {">", ">="}:
             return
         if signs[0] in (">", ">="):
             sides, signs = sides[::-1], tuple({">": "<", ">=": "<="}[s] for s in signs[::-1])
@@ -199,6 +210,7 @@ class Scope:
             for symbol in _spread(statement.symbols):
                 if not isinstance(symbol, n.Symbol):
                     raise InputError("on the left of ~ stand letters, such as x ~ N(0, 1)")
+                self._vector_by_law(symbol, statement.law)
                 self.laws.setdefault(self.name(symbol), []).insert(
                     0, Definition(symbol, statement.law, self._lowest(symbol))
                 )
@@ -207,6 +219,13 @@ class Scope:
         elif isinstance(statement, n.Relation):
             self._relation(statement)
         self.seen |= set(labels(statement, self))
+
+    def _vector_by_law(self, symbol: n.Symbol, law: Any) -> None:
+        """A letter with the law N(., I) is a vector where all vectors and matrices have one size."""
+        identity = any(isinstance(one, n.Constant) and one.name == "identity" for one in every(law))
+        sizes = {size for size, _ in self.vectors.values()} | {rows for rows, _ in self.matrices.values()}
+        if identity and len(sizes) == 1:
+            self.vectors.setdefault(self.name(symbol), (sizes.pop(), len(symbol.subscript)))
 
     def define(self, left: n.Symbol | n.Call, body: Any) -> None:
         """left = body from here on."""
@@ -247,6 +266,8 @@ class Scope:
                 self.vectors[name] = (statement.low, len(symbol.subscript))
             elif statement.kind == "matrix":
                 self.matrices[name] = (statement.low, statement.high)
+            elif statement.kind == "values" and symbol.name not in self.indices:
+                self.values[name] = statement.values
             elif statement.kind == "interval":
                 self.bounds.append(n.Relation((statement.low, symbol, statement.high), ("<=", "<=")))
 
@@ -352,6 +373,11 @@ def _spread(symbols: tuple[Any, ...]) -> list[Any]:
         return list(symbols)
     first = next(s for s in symbols if isinstance(s, n.Symbol))
     return [n.Symbol(first.name, first.accent, (*first.subscript[:-1], n.Symbol(EACH)), first.style)]
+
+
+def _consecutive(values: tuple[Any, ...]) -> bool:
+    numbers = [one.value for one in values if isinstance(one, n.Number)]
+    return len(numbers) == len(values) and all(b == a + 1 for a, b in pairwise(numbers))
 
 
 def _in_subscripts(node: Any) -> Iterator[n.Symbol]:

@@ -59,10 +59,10 @@ def _world(scope: Scope, seed: int) -> World | None:
                 continue
             values[name] = int(number)
         else:
-            values[name] = (2, 3, 2, 3)[seed % 4] if name in dimensions else (3, 2, 4, 3)[seed % 4]
-    for name, (low, high) in scope.indices.items():
-        if name == EACH:
-            continue
+            values[name] = (2, 3, 2, 3)[seed % 4] if name in dimensions else (3, 2, 4, 6)[seed % 4]
+    counted = [name for name in scope.indices if name != EACH]
+    for place, name in enumerate(counted):
+        low, high = scope.indices[name]
         m = Meaning(scope, World(dict(values)))
         try:
             first = 1 if low is None else m.integer(low)
@@ -71,5 +71,8 @@ def _world(scope: Scope, seed: int) -> World | None:
             first, last = 1, 3
         if last < first:
             return None
-        values[name] = min(last, first + 1) if seed == 0 else dice.randint(first, last)
+        # Each index is once at the second place, the first, the last and somewhere, and not all are there together:
+        # 2^t = 2t holds for t = 1, 2.
+        turn = (seed + place) % _WORLDS
+        values[name] = (min(last, first + 1), first, last, dice.randint(first, last))[turn]
     return World(values, seed)
