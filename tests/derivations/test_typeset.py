@@ -185,3 +185,43 @@ def test_nothing_passes_the_margins(terms, tmp_path):
 @pytest.mark.parametrize("syntax", ["latex", "typst"])
 def test_prose_never_becomes_markup(text, syntax, tmp_path):
     assert compiled(typesetting.prose(text, syntax, {}), tmp_path / "d.typ")[:5] == b"%PDF-"
+
+
+LONG = """# A title
+
+Prose leads on.
+
+- $X \\sim \\mathrm{any}$
+- $a \\in \\mathbb{R}$
+
+Prose leads on.
+
+$$
+\\begin{aligned}
+ROWS
+\\end{aligned}
+$$
+
+Prose that ends.
+"""
+
+
+def test_what_leads_on_is_tied_to_what_follows():
+    found = document.read(LONG.replace("ROWS", "a &= a"))
+    english = typesetting.document(found, "en", {})
+    assert english.count("#leading[Prose leads on.]") == 2
+    assert '#given(2, [\n- $X ~ "any law"$' in english
+    assert "\n\nProse that ends.\n" in english
+    assert '$X ~ "任意分布"$' in typesetting.document(found, "zh", {})
+    direct = document.read("- $a \\in \\mathbb{R}$\n\n$$ a = a $$")
+    assert "#given(1, sticky: true, [" in typesetting.document(direct, "en", {})
+
+
+def test_a_display_of_many_rows_goes_on_over_the_page(tmp_path):
+    """Half a page, nearly a page of rows and half a page fit on two pages only if the rows are parted."""
+    rows = " \\\\\n".join(["a &= a && \\text{why}"] * 16)
+    markup = typesetting.document(document.read(LONG.replace("ROWS", rows)), "en", {})
+    path = tmp_path / "d.typ"
+    for text, pages in ((markup, 2), (markup.replace("rows > 4", "false"), 3)):
+        path.write_text(f"#set page(height: 15cm)\n{text}\n#block(height: 5cm)", encoding="utf-8")
+        assert len(compiler.compile(path, ignore_system_fonts=True, format="png", ppi=20)) == pages

@@ -245,23 +245,24 @@ def _differ(m: Meaning, left: Any, sign: str, right: Any) -> tuple[int, closer.W
     for batch in range(_BATCHES):
         where = points(m, symbols, _POINTS if symbols else 1, random.Random(f"{m.world.seed} {batch}"))
         (a, off), (b, off_too) = (evaluate(side, where) for side in (left, right))
-        doubt = off + off_too
-        real = np.isfinite(a) & np.isfinite(b)
-        both &= bool((np.isfinite(a) == np.isfinite(b)).all())
-        a, b = (np.where(real, side, np.nan) for side in (a, b))
-        scale = 1 + np.abs(a) + np.abs(b)
-        fine = real & closer.lawful(m, where) & (doubt <= (2e-3 if coarse else 1e-5) * scale)
-        slack = TOLERANCE * scale + (3 if coarse else 30) * doubt
-        wrong = (
-            fine
-            & {
-                "=": np.abs(a - b) > slack,
-                "<=": a > b + slack,
-                ">=": a < b - slack,
-                "<": a > b + slack,
-                ">": a < b - slack,
-            }[sign]
-        )
+        with np.errstate(all="ignore"):  # what overflows is not real and does not count
+            doubt = off + off_too
+            real = np.isfinite(a) & np.isfinite(b)
+            both &= bool((np.isfinite(a) == np.isfinite(b)).all())
+            a, b = (np.where(real, side, np.nan) for side in (a, b))
+            scale = 1 + np.abs(a) + np.abs(b)
+            fine = real & closer.lawful(m, where) & (doubt <= (2e-3 if coarse else 1e-5) * scale)
+            slack = TOLERANCE * scale + (3 if coarse else 30) * doubt
+            wrong = (
+                fine
+                & {
+                    "=": np.abs(a - b) > slack,
+                    "<=": a > b + slack,
+                    ">=": a < b - slack,
+                    "<": a > b + slack,
+                    ">": a < b - slack,
+                }[sign]
+            )
         if wrong.any():
             candidates = np.flatnonzero(wrong)
             size = sum((np.abs(v[candidates]) for v in where.values()), np.zeros(len(candidates)))

@@ -40,6 +40,8 @@ def value(m: Meaning, node: n.Big) -> Any:
         total: Any = sp.S.One
         for one in values:
             total = total * one
+        if node.high is not None and m.value(node.high) == sp.oo and not isinstance(total, sp.MatrixBase):
+            total = total * sp.Piecewise((1, sp.Abs(values[-1] - 1) < sp.Float(1e-10)), (sp.nan, True))
         return total
     total = m.total(values) if values else sp.S.Zero
     return _settled(total, values) if node.high is not None and m.value(node.high) == sp.oo else total
@@ -49,9 +51,10 @@ def _settled(total: Any, values: list[Any]) -> Any:
     """A series from its first terms: accelerated where they are numbers, else no number where they do not vanish."""
     if isinstance(total, sp.MatrixBase):
         return total
-    if total.is_number:
+    numbers = [sp.N(v, 60) for v in values] if total.is_number else []
+    if numbers and all(v.is_Float or v.is_Integer for v in numbers):
         with mpmath.workdps(60):
-            terms = [mpmath.mpf(sp.Float(v, 60)._mpf_) for v in values]
+            terms = [mpmath.mpf(str(v)) for v in numbers]
             with contextlib.suppress(ZeroDivisionError):
                 limit, other = (mpmath.levin(variant="u").update(terms[:k])[0] for k in _ACCELERATED)
                 if abs(terms[-1]) < abs(terms[-2]) and abs(limit - other) < 1e-12 * (1 + abs(limit)):

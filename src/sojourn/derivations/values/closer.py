@@ -34,6 +34,8 @@ def failure(m: Meaning, left: Any, sign: str, right: Any, where: dict[Any, np.nd
     joined = {s: np.concatenate([a, wide[s]]) for s, a in where.items()}
     if not joined:
         return None
+    if sign in ("<", ">") and (found := _equal(m, left, right, joined)) is not None:
+        return found
     fixed = {
         s
         for s in joined
@@ -45,6 +47,16 @@ def failure(m: Meaning, left: Any, sign: str, right: Any, where: dict[Any, np.nd
         if (found := _confirmed(left, sign, right, joined, gap)) is not None or not np.isfinite(gap).any():
             return found
         joined = _between(joined, gap, fixed)
+    return None
+
+
+def _equal(m: Meaning, left: Any, right: Any, where: dict[Any, np.ndarray]) -> Wrong | None:
+    """A place at which a strict inequality is an equality, exactly."""
+    (a, _), (b, _) = evaluate(left, where), evaluate(right, where)
+    for k in np.flatnonzero((a == b) & lawful(m, where) & inside(m, where))[:_CONFIRMED]:
+        at = {s: float(v[k]) for s, v in where.items()}
+        if (left - right).xreplace({s: sp.Rational(v) for s, v in at.items()}).is_zero:
+            return at, float(a[k]), float(b[k])
     return None
 
 

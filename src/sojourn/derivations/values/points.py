@@ -96,7 +96,7 @@ def _pick(ends: list[tuple[str, bool, Any]], row: dict[Any, Any], dice: random.R
         return low + step
     if high is not None:
         return high - step
-    return dice.choice((-1, 1)) * step if far else dice.choice(_REALS)
+    return dice.choice((-1, 0, 1)) * step if far else dice.choice(_REALS)
 
 
 def _ordered(symbols: set[Any], ends: dict[Any, list[tuple[str, bool, Any]]]) -> list[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 from sojourn.derivations.notation import nodes as n
@@ -107,10 +106,6 @@ class Scope:
             elif isinstance(node, n.Belongs) and node.kind in ("integers", "natural"):
                 for symbol in node.symbols:
                     self.indices[symbol.name] = (node.low, node.high)
-            elif isinstance(node, n.Belongs) and node.kind == "values" and _consecutive(node.values):
-                for symbol in node.symbols:
-                    if isinstance(symbol, n.Symbol) and symbol.name in below:
-                        self.indices[symbol.name] = (node.values[0], node.values[-1])
             elif isinstance(node, n.Belongs):
                 self._size(node.low if node.kind in ("vector", "matrix") else None)
                 self._size(node.high if node.kind == "matrix" else None)
@@ -266,7 +261,7 @@ class Scope:
                 self.vectors[name] = (statement.low, len(symbol.subscript))
             elif statement.kind == "matrix":
                 self.matrices[name] = (statement.low, statement.high)
-            elif statement.kind == "values" and symbol.name not in self.indices:
+            elif statement.kind == "values":
                 self.values[name] = statement.values
             elif statement.kind == "interval":
                 self.bounds.append(n.Relation((statement.low, symbol, statement.high), ("<=", "<=")))
@@ -373,11 +368,6 @@ def _spread(symbols: tuple[Any, ...]) -> list[Any]:
         return list(symbols)
     first = next(s for s in symbols if isinstance(s, n.Symbol))
     return [n.Symbol(first.name, first.accent, (*first.subscript[:-1], n.Symbol(EACH)), first.style)]
-
-
-def _consecutive(values: tuple[Any, ...]) -> bool:
-    numbers = [one.value for one in values if isinstance(one, n.Number)]
-    return len(numbers) == len(values) and all(b == a + 1 for a, b in pairwise(numbers))
 
 
 def _in_subscripts(node: Any) -> Iterator[n.Symbol]:
