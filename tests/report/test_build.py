@@ -1,7 +1,9 @@
 """Building: the same bytes, hashes that lock, and every error as one line with file, line and remedy."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from types import ModuleType
 
@@ -33,7 +35,8 @@ Here #value-of("life", "rate") of #value-of("life", "settings.boards"), see @fig
 
 @pytest.fixture
 def life():
-    run = make_run("life", rate=estimate(0.5, 0.4, 0.6), cases=[{"case": "a", "error": 1}, {"case": "b", "error": 2}])
+    cases = [{"case": "a", "error": 1}, {"case": "b", "error": 2}]
+    run = make_run("life", rate=estimate(0.5, 0.4, 0.6), cases=cases, front=None)
     draw(run, "rollout.png")
     film(run, "film.mp4")
     return run
@@ -62,6 +65,45 @@ def test_the_same_inputs_give_the_same_bytes(life, lang):
     assert {path.name: path.read_bytes() for path in build("elsewhere", formats=("pdf", "png", "svg")).files} == first
 
 
+def test_place_clock_language_and_umask_change_no_byte(life, monkeypatch, tmp_path):
+    folder = begin(FULL, lang="zh").resolve()
+    first = {path.name: path.read_bytes() for path in build(folder, formats=("pdf", "png", "svg")).files}
+    for name in ("figures", "derivations", "data.json", "references.bib"):
+        place = folder / "sojourn" / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    code = f"""
+import os, sys
+os.umask(0o077)
+from sojourn.report.build import build
+build({str(folder)!r}, formats=("pdf", "png", "svg"))
+"""
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    changed = {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.ISO-8859-9", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=elsewhere, env=os.environ | changed)
+    assert {name: (folder / name).read_bytes() for name in first} == first
+
+
+def test_captions_heads_and_headings_hold_values(life):
+    """What is asked for within something that is itself asked for is found in one build."""
+    write(
+        folder := begin(),
+        """== Of #value-of("life", "settings.boards")
+#figure-of("life", "rollout", caption: [One #value-of("life", "rate")])
+#film-of("life", "film", frames: (0%, 100%), times: ([a], value-of("life", "settings.duration")), caption: [@song2019])
+#table-of("life", "cases", columns: (case: [C], error: value-of("life", "seconds")), caption: [#paper("2006.11239")])
+#grid(columns: 2, figure-of("life", "rollout", caption: [a]), figure-of("life", "rollout", caption: [b]))
+#paper("2006.11239") again
+""",
+    )
+    build(folder)
+    found = json.loads((folder / "sojourn" / "data.json").read_text(encoding="utf-8"))["found"]
+    asked = ("rate|number", "settings.boards|number", "settings.duration|number", "seconds|number")
+    assert {f"value|life|{words}" for words in asked} <= set(found)
+    write(folder, '#if "sojourn-asks" not in sys.inputs [#value-of("life", "rate")]')
+    refused(folder, '"life · rate" was not asked for when the text was first read')
+
+
 def test_an_editor_can_show_what_was_built(life):
     """The data beside the text are all that Typst needs."""
     folder = begin(FULL)
@@ -74,6 +116,12 @@ def test_an_editor_can_show_what_was_built(life):
     write(folder, "nothing")
     build(folder)
     assert not list((folder / "sojourn" / "figures").iterdir())  # what no text uses goes
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(monkeypatch):
+    folder = begin("a")
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # a superuser may write anywhere
+    refused(folder, f"reports/{WEEK} cannot be written to; copy it to where it can, and build it there")
 
 
 def test_two_texts_share_a_folder(life):
@@ -109,6 +157,16 @@ def test_pages_of_a_longer_report_go(life):
         ('a\n#figure(figure-of("life", "roll"))', 4, 'no figure "roll"'),
         ('#let f = value-of.with("gone")\n\n#f("x")', 5, 'no run "gone"'),
         ('#film-of("life", "film", frames: 40)', 3, "frames=40 is more than the 9 that film.mp4 has"),
+        ('#film-of("life", "film", frames: ())', 3, "frames: none are asked for"),
+        (
+            '#film-of("life", "film", frames: 2.5)',
+            3,
+            "frames: 2.5 is neither a whole number of frames nor places such as",
+        ),
+        ('#film-of("life", "film", frames: (0%, 120%))', 3, "frames: 0%,120% is neither a whole number"),
+        ('#film-of("life", "film", frames: (50%, 20%))', 3, "frames at 0.5, 0.2 are not one after the other"),
+        ('#value-of("life", "front")', 3, 'run "life" did not find a "front": its value is empty; say so in words'),
+        ('#import "@local/none-such:0.0.1"', 3, "this package is not on this machine; put its files beside the text"),
         ('#table-of("life", "case")', 3, 'run "life" has no table "case"; it has: cases'),
         (
             '#table-of("life", "cases", columns: ("x",))',
@@ -116,7 +174,7 @@ def test_pages_of_a_longer_report_go(life):
             'the table "cases" has no column "x"; it has: "case", "error"',
         ),
         ('#paper("1234.56789")', 3, 'no paper "1234.56789" is known; add its BibTeX entry to references.bib'),
-        ("@nowhere", 3, "label `<nowhere>` does not exist in the document"),
+        ("@nowhere", 3, "label `<nowhere>` does not exist in the document; label what it means, or add"),
         ("\n#unknown()", 4, "unknown variable: unknown"),
         ("#figure-of(", 3, "unclosed delimiter"),
         ('#image("gone.png")', 3, "file not found"),
@@ -241,8 +299,6 @@ def test_a_derivation_is_checked_once_and_kept(monkeypatch):
 
 
 def test_building_imports_nothing_heavy(life):
-    import subprocess
-
     begin(FULL)
     heavy = ("torch", "sympy", "matplotlib", "numba", "scipy", "xarray", "PIL")
     code = f"""

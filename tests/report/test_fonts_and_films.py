@@ -48,11 +48,20 @@ def test_frames_are_evenly_spaced_from_the_first_to_the_last(name):
     assert [one.name for one in Path().glob("strip*")].__len__() == 5
 
 
+def test_frames_stand_at_the_places_that_are_named():
+    path = film(make_run("life"), "film.mp4", frames=9)
+    made = strip(path, (0.25, 0.5, 1.0), Path(), "strip")
+    shades = [float(np.asarray(Image.open(one).convert("L")).mean()) for one in made]
+    assert shades == pytest.approx([40, 80, 160], abs=4)
+    with pytest.raises(InputError, match=r"frames at 0.5, 0.25 are not one after the other among the 9 of film\.mp4"):
+        strip(path, (0.5, 0.25), Path(), "strip")
+
+
 def test_films_that_cannot_be_shown_are_refused(tmp_path):
     path = film(make_run("life"), "film.mp4", frames=3)
     with pytest.raises(InputError, match=r"frames=4 is more than the 3 that film\.mp4 has; ask for fewer"):
         strip(path, 4, tmp_path, "strip")
-    with pytest.raises(InputError, match="frames=0 is below 1"):
+    with pytest.raises(InputError, match="frames: none are asked for; a film is shown by at least one"):
         strip(path, 0, tmp_path, "strip")
     broken = shutil.copy(path, tmp_path / "broken.mp4")
     Path(broken).write_bytes(b"no film")

@@ -50,6 +50,21 @@ def test_an_own_entry_replaces_the_shipped_one(tmp_path):
     assert len(entries) == len(papers.shipped())
 
 
+def test_a_chinese_name_is_whole_and_unknown_commands_are_words():
+    entries = papers.parse(
+        "@misc{z, author={张, 三 and 欧阳 修}, title={The {\\TeX}book, \\emph{again}}, year=1984}", "a.bib"
+    )
+    found = papers.find(entries, "z")
+    assert found["authors"] == ["张三", "欧阳修"]
+    assert found["title"] == "The TeXbook, again"
+
+
+def test_an_own_file_stands_first_and_as_it_is_written(tmp_path):
+    own = "% mine\n@string{j = {A Journal}}\n@article{mine, title={T}, journal=j, year=2020}\n"
+    (tmp_path / "references.bib").write_text(own, encoding="utf-8")
+    assert papers.text(tmp_path).startswith(own)
+
+
 def test_an_unknown_paper_is_named():
     with pytest.raises(InputError, match=r'no paper "9999.00001" is known; add its BibTeX entry to references.bib'):
         papers.find(list(papers.shipped()), "9999.00001")
@@ -73,7 +88,7 @@ def test_every_shipped_paper_is_whole_and_found_by_all_its_names():
 
 @pytest.mark.parametrize("style", ["gb-7714-2015-numeric", "ieee"])
 def test_typst_reads_every_shipped_paper(style, tmp_path):
-    (tmp_path / "all.bib").write_text(papers.text(list(papers.shipped())), encoding="utf-8")
+    (tmp_path / "all.bib").write_text(papers.text(tmp_path), encoding="utf-8")
     (tmp_path / "all.typ").write_text(f'#bibliography("all.bib", style: "{style}", full: true)', encoding="utf-8")
     _, warnings = typst.compile_with_warnings(
         str(tmp_path / "all.typ"), format="pdf", ignore_system_fonts=True, pdf_standards="a-2b", timestamp=0

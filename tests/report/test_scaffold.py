@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from .made import write
 PLAN = """#plan[
   - read $x [0, 1)$ in @ho2020
   // - not this
+  - #link("https://here.org/a//b]")[there] // a note
   - a box \\] and `raw ]` and https://here.org/[1]
     over two lines
   + third
@@ -49,9 +51,22 @@ def test_new_overwrites_nothing():
     assert (folder / "sojourn" / "report.typ").read_text(encoding="utf-8") == "mine too"
 
 
+def test_a_place_that_cannot_be_made_is_named():
+    Path("taken").write_text("a file", encoding="utf-8")
+    with pytest.raises(InputError, match=r"taken/2025-09-08 cannot be made: not a directory; choose another --dir"):
+        new("2025-09-08", reports="taken")
+
+
+def test_commands_quote_a_place_with_blanks():
+    folder = new("2025-09-08", lang="zh", reports="我的 周报")
+    assert 'sojourn report build "我的 周报/2025-09-08"\n' in (folder / "week.typ").read_text(encoding="utf-8")
+    assert [path.name for path in build(folder).files] == ["week.pdf"]
+
+
 def test_a_plan_is_read_with_its_brackets_comments_and_lines():
     assert plan_items(PLAN + "#let plan[ - not this ]") == [
         "read $x [0, 1)$ in @ho2020",
+        '#link("https://here.org/a//b]")[there]',
         "a box \\] and `raw ]` and https://here.org/[1]\n    over two lines",
         "third",
     ]
@@ -62,7 +77,7 @@ def test_the_newest_earlier_plan_opens_the_next_report():
     write(new("2025-09-01"), PLAN)
     write(new("2025-09-22"), "#plan[- too new]")
     text = (new("2025-09-15", lang="zh") / "week.typ").read_text(encoding="utf-8")
-    assert text.count("- [ ] ") == 3
+    assert text.count("- [ ] ") == 4
     assert "#last-week-plan[\n  - [ ] read $x [0, 1)$ in @ho2020\n" in text
     assert "too" not in text
 

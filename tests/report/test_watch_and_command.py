@@ -84,7 +84,7 @@ def test_a_warning_of_typst_is_printed_and_the_pdf_made(monkeypatch, capsys):
         ("new --lang fr", "lang='fr' is not here; choose zh or en"),
         ("build", "report build takes one folder or .typ file, and none was given"),
         ("build a b", "report build takes one folder or .typ file, and 'a b' was given"),
-        ("build a --format docx", "--format needs at least one of: pdf, png, svg"),
+        ("build a --format docx", "--format docx is not here; it takes one or more of: pdf, png, svg"),
         ("build nowhere", "no report at nowhere; `sojourn report new` makes one"),
         ("watch a --update", "report watch has no option --update; it takes none"),
     ],

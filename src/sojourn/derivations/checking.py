@@ -199,6 +199,8 @@ def _compare(scope: Scope, step: Step, chain: Any, left: Any, sign: str, right: 
                 return Counterexample(step.line, step.source, sign, shown, a, b, hint)
             fair[k] += enough
             proved &= both and sign in ("=", "define") and _proves(first, second)
+        if not m.touched and sign in ("=", "define"):  # all worlds are like this one
+            break
     if not pairs:
         raise InputError("the line speaks of indices before the beginning; say from where on it holds")
     if not all(fair[k] for k in range(len(pairs))):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,13 @@ class Answers:
         run = self._run(run_name)
         source = film(run, name, run_name)
         found, hashed = self._file(source, run, run_name, name)
-        if not frames.isdigit():
-            raise InputError(f"frames: {frames} is not a whole number of frames")
+        wanted = _frames(frames)
         folder = self.folder / LIBRARY / "figures"
-        stem = f"{source.stem}-{hashed[:12]}-{frames}"
-        strip = [folder / f"{stem}-{k}.jpg" for k in range(int(frames))]
+        stem = f"{source.stem}-{hashed[:12]}-{frames.replace('%', '').replace(',', '+')}"
+        strip = [folder / f"{stem}-{k}.jpg" for k in range(wanted if isinstance(wanted, int) else len(wanted))]
         if not strip or not all(path.is_file() for path in strip):
             folder.mkdir(exist_ok=True)
-            strip = films.strip(source, int(frames), folder, stem)
+            strip = films.strip(source, wanted, folder, stem)
         found |= {"frames": [f"figures/{path.name}" for path in strip]}
         self._keep(("film", run_name, name, frames), hashed, found)
 
@@ -109,16 +109,18 @@ class Answers:
     def _paper(self, name: str) -> None:
         self.found[f"paper|{name}"] = papers.find(self.papers, name)
 
-    def _derivation(self, name: str) -> None:
-        """The Typst text of a derivation, from an earlier build where neither it nor the checker has changed."""
-        import sojourn
+    def _derivation(self, name: str, lang: str = "") -> None:
+        """The Typst text of a derivation, from an earlier build where neither it nor the checker has changed.
 
+        It is asked for by name, so that an error has its line, and then in the language of the text around it.
+        """
+        if f"derivation|{name}" in self.problems:
+            return
+        lang = lang if lang in ("zh", "en") else self.lang
         own = self.folder / name
         sources = [own] if own.is_file() else []
         self.read.update(sources)
-        checker = Path(sojourn.__file__).parent / "derivations"
-        sources += sorted(path for path in checker.rglob("*") if path.is_file() and path.suffix != ".pyc")
-        key = hashlib.sha256(f"{name}|{self.lang}".encode())
+        key = hashlib.sha256(f"{name}|{lang}|{_checker()}".encode())
         for source in sources:
             key.update(source.read_bytes())
         path = self.folder / LIBRARY / "derivations" / f"{Path(name).stem}-{key.hexdigest()[:12]}.typ"
@@ -126,8 +128,8 @@ class Answers:
             from sojourn.derivations import typeset
 
             path.parent.mkdir(exist_ok=True)
-            write_text(path, typeset(str(own) if own.is_file() else name, self.lang))
-        self.found[f"derivation|{name}|{self.lang}"] = {"path": f"derivations/{path.name}"}
+            write_text(path, typeset(str(own) if own.is_file() else name, lang))
+        self.found[f"derivation|{name}|{lang}"] = {"path": f"derivations/{path.name}"}
 
     def _progress(self, *names: str) -> None:
         need = "|".join(["progress", *names])
@@ -160,3 +162,28 @@ class Answers:
         key = "|".join(words)
         self.hashes[key], self.asked[key] = hashed, key
         self.found[key] = found | {"hash": hashed}
+
+
+@cache
+def _checker() -> str:
+    """SHA-256 of all that checks and sets derivations, and of those that ship."""
+    import sojourn
+
+    folder = Path(sojourn.__file__).parent / "derivations"
+    key = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        key.update(path.read_bytes())
+    return key.hexdigest()
+
+
+def _frames(words: str) -> int | tuple[float, ...]:
+    """A number of frames, or their places: "4" or "0%,15%,100%"."""
+    if words.isdigit():
+        return int(words)
+    try:
+        places = tuple(float(word.removesuffix("%")) / 100 for word in words.split(",") if word)
+    except ValueError:
+        places = (-1.0,)
+    if not all(0 <= place <= 1 for place in places) or words.count("%") != len(places):
+        raise InputError(f"frames: {words} is neither a whole number of frames nor places such as (0%, 15%, 100%)")
+    return places

@@ -53,6 +53,8 @@ def build(place: str | Path, *, formats: Sequence[Format] = ("pdf",), update: bo
     """
     path = document(place)
     folder = path.parent
+    if not all(os.access(place, os.W_OK) for place in (folder, folder / LIBRARY)):
+        raise InputError(f"{folder} cannot be written to; copy it to where it can, and build it there")
     found_fonts = chinese(folder / "fonts")
     own = [folder / "fonts"] if (folder / "fonts").is_dir() else []
     text = Document(path, tuple(dict.fromkeys([*own, *found_fonts.folders])))
@@ -100,7 +102,7 @@ def prepare(folder: Path, fonts: Chinese) -> None:
         write_json(data, {"fonts": _families(fonts), "found": {}, "used": {}})
     if _read(data)["fonts"] != _families(fonts):
         write_json(data, _read(data) | {"fonts": _families(fonts)})
-    write_text(folder / LIBRARY / "references.bib", papers.text(papers.gather(folder)))
+    write_text(folder / LIBRARY / "references.bib", papers.text(folder))
 
 
 def _answered(path: Path, needs: list[list[str]], fonts: Chinese) -> Answers:

@@ -47,7 +47,7 @@ def command(arguments: list[str], say: Callable[[str], Any]) -> None:
 
 
 def _new(arguments: list[str], say: Callable[[str], Any]) -> None:
-    from sojourn.report.scaffold import new
+    from sojourn.report.scaffold import as_word, new
 
     options = _options(arguments, "report new", ("--week", "--lang", "--author", "--dir"))
     if places := options.pop("", None):
@@ -63,7 +63,7 @@ def _new(arguments: list[str], say: Callable[[str], Any]) -> None:
         reports=given.get("--dir", "reports"),
     )
     text = escape(str(folder / "week.typ"))
-    say(f"Write in [bold]{text}[/], then [bold]sojourn report build {escape(str(folder))}[/]")
+    say(f"Write in [bold]{text}[/], then [bold]sojourn report build {escape(as_word(folder))}[/]")
 
 
 def _build(arguments: list[str], say: Callable[[str], Any]) -> None:
@@ -74,7 +74,8 @@ def _build(arguments: list[str], say: Callable[[str], Any]) -> None:
     formats: tuple[Format, ...] = tuple(form for form in FORMATS if form in options.get("--format", []))
     places = [word for words in options.values() for word in words if word not in formats]
     if "--format" in options and not formats:
-        raise InputError(f"--format needs at least one of: {', '.join(FORMATS)}")
+        given = options["--format"][:1] or ["nothing"]
+        raise InputError(f"--format {given[0]} is not here; it takes one or more of: {', '.join(FORMATS)}")
     report = build(_one(places, "build"), formats=formats or FORMATS[:1], update="--update" in options)
     for warning in report.warnings:
         say(f"[yellow]{escape(warning)}[/]")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from sojourn.errors import InputError
@@ -13,19 +15,28 @@ from sojourn.errors import InputError
 _JPEG = ("-q:v", "2", "-pix_fmt", "yuvj444p")
 
 
-def strip(film: Path, frames: int, folder: Path, stem: str) -> list[Path]:
-    """Writes `frames` frames of a film, evenly spaced from the first to the last, as <stem>-<k>.jpg into a folder.
+def strip(film: Path, frames: int | Sequence[float], folder: Path, stem: str) -> list[Path]:
+    """Writes frames of a film as <stem>-<k>.jpg into a folder.
+
+    Args:
+        frames: how many, evenly spaced from the first to the last; or the places of each, from 0, the first frame of
+            the film, to 1, its last.
 
     Raises:
-        InputError: `frames` is below 1, the film has fewer, or it cannot be read.
+        InputError: there is no frame to show, the film has fewer, places do not increase, or it cannot be read.
     """
-    if frames < 1:
-        raise InputError(f"frames={frames} is below 1; a film is shown by at least one frame")
+    if frames in (0, ()):
+        raise InputError("frames: none are asked for; a film is shown by at least one frame")
     count = _count(film)
-    if frames > count:
-        raise InputError(f"frames={frames} is more than the {count} that {film.name} has; ask for fewer")
-    chosen = [round(k * (count - 1) / max(1, frames - 1)) for k in range(frames)]
-    targets = [folder / f"{stem}-{k}.jpg" for k in range(frames)]
+    if isinstance(frames, int):
+        if frames > count:
+            raise InputError(f"frames={frames} is more than the {count} that {film.name} has; ask for fewer")
+        frames = [k / max(1, frames - 1) for k in range(frames)]
+    chosen = [round(place * (count - 1)) for place in frames]
+    if any(later <= earlier for earlier, later in pairwise(chosen)):
+        places = ", ".join(f"{place:.4g}" for place in frames)
+        raise InputError(f"frames at {places} are not one after the other among the {count} of {film.name}")
+    targets = [folder / f"{stem}-{k}.jpg" for k in range(len(chosen))]
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         picked = "+".join(f"eq(n\\,{n})" for n in chosen)
         _ffmpeg(film, "-vf", f"select={picked}", "-fps_mode", "passthrough", *_JPEG, str(Path(beside) / "%d.jpg"))

@@ -22,10 +22,24 @@ def shipped() -> tuple[Entry, ...]:
 
 def gather(folder: Path) -> list[Entry]:
     """The entries that a report can cite: its references.bib, then the shipped ones that it does not replace."""
-    path = folder / "references.bib"
-    own = parse(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else []
+    own = parse(_own(folder), str(folder / "references.bib"))
     keys = {entry["key"].lower() for entry in own}
     return own + [entry for entry in shipped() if entry["key"].lower() not in keys]
+
+
+def text(folder: Path) -> str:
+    """The same as BibTeX, and the user's own file as it stands, so that Typst's errors have its lines."""
+    own = _own(folder)
+    keys = {entry["key"].lower() for entry in parse(own, str(folder / "references.bib"))}
+    return own + "\n" + "\n".join(entry["source"] for entry in shipped() if entry["key"].lower() not in keys)
+
+
+def _own(folder: Path) -> str:
+    path = folder / "references.bib"
+    try:
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8; save it so") from None
 
 
 def find(entries: list[Entry], name: str) -> dict[str, Any]:
@@ -45,11 +59,6 @@ def find(entries: list[Entry], name: str) -> dict[str, Any]:
                 "title": _plain(entry.get("title", "")),
             }
     raise InputError(f'no paper "{name}" is known; add its BibTeX entry to references.bib beside the report')
-
-
-def text(entries: list[Entry]) -> str:
-    """The entries as BibTeX."""
-    return "\n".join(entry["source"] for entry in entries)
 
 
 def parse(bibtex: str, place: str) -> list[Entry]:
@@ -129,11 +138,15 @@ def _plain(latex: str) -> str:
     latex = re.sub(r"\\(o|O|l|L|ss|ae|aa|i|&)(?![A-Za-z])\s*", lambda m: _LETTERS["\\" + m[1]], latex)
     accent = r"\\([`'^~\"=.]|[cvuHr](?![A-Za-z]))\s*\{?\s*([A-Za-z])\}?"
     latex = re.sub(accent, lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), latex)
+    latex = re.sub(r"\\(?:text\w\w|emph)\s*(?=\{)", "", latex)
+    latex = re.sub(r"\\([A-Za-z]+)", r"\1", latex)  # of any other command, as \TeX, its name
     return latex.replace("{", "").replace("}", "").replace("--", "–").replace("~", "\u00a0")
 
 
 def _family(author: str) -> str:
-    """The family name; the whole name of an institution in braces, or where a name has no spaces, as Chinese ones."""
-    family, comma, _ = author.partition(",")
+    """The family name; the whole name of an institution in braces, and of a person with a Chinese name."""
+    family, comma, given = author.partition(",")
+    if re.search("[\u4e00-\u9fff]", family):
+        return "".join(_plain(family + given).split())
     words = _plain(family).split(" ")
     return " ".join(words) if comma or author.startswith("{") else words[-1]

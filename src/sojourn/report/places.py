@@ -72,13 +72,15 @@ def result(run: Run, path: str, run_name: str) -> Any:
     path begins with "settings."; or "seconds", how long the run took.
 
     Raises:
-        InputError: there is none, or it is not one number or word.
+        InputError: there is none, the run looked for it and found none, or it is not one number or word.
     """
     value = lookup(run.record["results"], path)
     if value is None:
         value = lookup({name: run.record[name] for name in ("settings", "seconds")}, path)
     if value is None:
-        known = [name for name, _ in leaves(run.record["results"])]
+        if path in dict(leaves(run.record["results"])):
+            raise InputError(f'run "{run_name}" did not find a "{path}": its value is empty; say so in words instead')
+        known = [name for name, leaf in leaves(run.record["results"]) if leaf is not None]
         raise InputError(f'run "{run_name}" has no result "{path}"; ' + _there("it has", known, path, "it has none"))
     if not is_plain(value):
         inside = ", ".join(map(str, value)) if isinstance(value, dict) else f"0 to {len(value) - 1}"

@@ -97,4 +97,4 @@ def _line(name: str, run: Run) -> dict[str, Any]:
 
 def _created(run: Run) -> datetime:
     created = datetime.fromisoformat(run.record["created"])
-    return created if created.tzinfo else created.replace(tzinfo=UTC)
+    return created.astimezone(UTC) if created.tzinfo else created.replace(tzinfo=UTC)

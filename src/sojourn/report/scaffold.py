@@ -26,7 +26,8 @@ def new(week: str | None = None, *, lang: str = "en", author: str = "", reports:
         author: for the first page and the headers.
 
     Raises:
-        InputError: the week is no date, the language is not here, or the folder is not empty: nothing is overwritten.
+        InputError: the week is no date, the language is not here, the folder cannot be made, or it is not empty:
+            nothing is overwritten.
     """
     day = monday(week)
     if lang not in ("zh", "en"):
@@ -39,11 +40,21 @@ def new(week: str | None = None, *, lang: str = "en", author: str = "", reports:
     planned = last_plan(Path(reports), day)
     here = files("sojourn.report")
     text = here.joinpath("templates", f"week.{lang}.typ").read_text(encoding="utf-8")
-    lay_library(folder)
-    text = text.replace("WEEK", day.isoformat()).replace("FOLDER", folder.as_posix())
+    try:
+        lay_library(folder)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{folder} cannot be made: {reason}; choose another --dir") from None
+    text = text.replace("WEEK", day.isoformat()).replace("FOLDER", as_word(folder))
     text = text.replace("AUTHOR", json.dumps(author, ensure_ascii=False))
     write_text(folder / "week.typ", text.replace("PLANNED\n", _ticks(planned)))
     return folder
+
+
+def as_word(path: Path) -> str:
+    """A path as a command line takes it: in quotation marks where it holds blanks."""
+    text = path.as_posix()
+    return f'"{text}"' if re.search(r"[\s()&;]", text) else text
 
 
 def lay_library(folder: Path) -> None:
@@ -90,8 +101,9 @@ def plan_items(text: str) -> list[str]:
 
 def _bodies(text: str) -> list[str]:
     """What stands between the brackets of every #plan, comments taken out."""
-    # comments (not the // of a link), raw text, formulas and escaped characters may hold brackets that close nothing
-    opaque = r"(?<!:)//[^\n]*|/\*.*?\*/|`+.*?`+|\\.|\$(?:\\.|[^$\\])*\$"
+    # strings, comments (not the // of a link), raw text, formulas and escaped characters may hold brackets that close
+    # nothing
+    opaque = r'"(?:\\.|[^"\\\n])*"|' r"(?<!:)//[^\n]*|/\*.*?\*/|`+.*?`+|\\.|\$(?:\\.|[^$\\])*\$"
     found = []
     for start in (m.end() for m in re.finditer(r"(?m)^\s*#plan\[", text)):
         depth, body = 1, ""

@@ -52,7 +52,7 @@ class Document:
         Raises:
             InputError: the text cannot be typeset, or has characters that no font here has; with file and line.
         """
-        pages, warnings = self._typeset(self._compiler({}), form)
+        pages, warnings = self._typeset(self._compiler({"sojourn-built": ""}), form)
         found = pages if isinstance(pages, list) else [pages or b""]
         return found, [f"{self._place(w.diagnostic)}: {w.message}" for w in warnings]
 
@@ -74,6 +74,10 @@ class Document:
             return self._missing(error.diagnostic)
         message = re.sub(r"^(panicked with|assertion failed): ", "", error.message)
         hints = "".join(f"; {hint}" for hint in error.hints)
+        if re.match("failed to download package|package not found", message):
+            message, hints = "this package is not on this machine", "; put its files beside the text and import those"
+        elif re.fullmatch("label .* does not exist in the document", message):
+            hints = "; label what it means, or add the paper of this key to references.bib"
         return " ".join(f"{self._place(error.diagnostic)}: {message}{hints}".split())
 
     def _missing(self, diagnostic: str) -> str:
@@ -105,4 +109,6 @@ class Document:
         """A file of the user's as seen from the report's folder; Typst writes it as seen from the working directory."""
         path, folder = Path(file).resolve(), self.path.parent.resolve()
         own = path.relative_to(folder) if path.is_relative_to(folder) else None
+        if own == Path("sojourn", "references.bib"):
+            return Path("references.bib")  # the user's, line by line, before the entries that ship
         return own if own and own.parts[0] != "sojourn" else None

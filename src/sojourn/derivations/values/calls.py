@@ -192,7 +192,7 @@ def coordinates(m: Meaning, node: n.Call) -> list[Any]:
 
 def mixed(m: Meaning, name: str, keys: list[Any], values: list[Any]) -> Mixed:
     """The stand-in for a density over these coordinates."""
-    rng = m.world.dice("weights", name)
+    rng = m.dice("weights", name)
     share = sp.Rational(rng.randint(2, 6), 8)
     rows = [column(v).rows for v in values]
     parts = []
@@ -200,7 +200,7 @@ def mixed(m: Meaning, name: str, keys: list[Any], values: list[Any]) -> Mixed:
         means: list[Any] = []
         variances: list[Any] = []
         for key, size in zip(keys, rows, strict=True):
-            one = generic.mixture(size, m.world.dice("density", name, key))
+            one = generic.mixture(size, m.dice("density", name, key))
             means += one.means[component]
             variances += [s**2 for s in one.deviations[component]]
         parts.append(Normal(sp.Matrix(means), sp.diag(*variances)))
@@ -228,8 +228,8 @@ def _smooth(m: Meaning, name: str, head: tuple[int, ...], node: n.Call) -> Any:
     vector = isinstance(first, sp.MatrixBase) and name not in m.scope.functions
     size = first.rows if vector else m.dimension(target)
     if size == 1 and not (vector or target is not None):
-        return generic.smooth(flat, m.world.dice("function", name, head))
-    rows = [generic.smooth(flat, m.world.dice("function", name, head[1:], k)) for k in range(size)]
+        return generic.smooth(flat, m.dice("function", name, head))
+    rows = [generic.smooth(flat, m.dice("function", name, head[1:], k)) for k in range(size)]
     if head:
         if not 1 <= head[0] <= size:
             raise InputError(f"{name} has {size} components, and number {head[0]} is asked for")

@@ -16,7 +16,7 @@ from sojourn.errors import InputError
 def laws(m: Meaning, left: Any, right: Any) -> list[tuple[Any, Any, str]]:
     """Means of powers and of a cosine: they are the same for equal laws."""
     first = m.value(left)
-    dice = m.world.dice("law")
+    dice = m.dice("law")
     weights = [sp.Rational(dice.choice([-6, -3, 2, 5]), 4) for _ in range(calls.column(first).rows)]
 
     def tests(value: Any) -> list[Any]:

@@ -6,6 +6,7 @@ symbolic.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ class Meaning:
         bound: variables of integrals, derivatives and functions -> their values.
         integers: variables of sums, and indices of the definition at hand.
         draws: symbol -> the random variable that it belongs to.
+        touched: whether something was evaluated that is not the same in every world.
     """
 
     scope: Scope
@@ -37,6 +39,7 @@ class Meaning:
     draws: dict[Any, Draw] = field(default_factory=dict)
     free: dict[Any, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     depth: int = 0
+    touched: bool = False
     known: dict[Any, Any] = field(default_factory=dict)
 
     def value(self, node: Any) -> Any:
@@ -56,6 +59,11 @@ class Meaning:
         if isinstance(found, sp.MatrixBase) and found.shape == (1, 1):
             return found[0]
         return found
+
+    def dice(self, *key: Any) -> random.Random:
+        """Random numbers of this world that belong to a name."""
+        self.touched = True
+        return self.world.dice(*key)
 
     def scalar(self, node: Any, what: str = "a number") -> Any:
         """The value of a tree that must be a number."""
@@ -154,6 +162,7 @@ class Meaning:
             if node.name in self.integers and not node.accent:
                 return sp.Integer(self.integers[node.name])
             if name in self.world.values:
+                self.touched = True
                 return sp.Integer(self.world.values[name])
             if name in self.scope.indices:
                 raise InputError(

@@ -130,7 +130,7 @@ def _any(m: Meaning, name: str) -> Any:
     if high is None or (low is None and variance is None):
         raise InputError(f"{name} has any law, but no range; add one in a list item, such as {name} in [a, b]")
     seed = m.world.seed
-    its = generic.bounded(low, high, mean, variance, seed, m.world.dice("any", name))
+    its = generic.bounded(low, high, mean, variance, seed, m.dice("any", name))
     assert its is not None
     return Atoms(its.values, its.weights)
 

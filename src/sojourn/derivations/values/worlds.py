@@ -51,6 +51,7 @@ def _world(scope: Scope, seed: int) -> World | None:
     dimensions |= {
         one.name for sizes in scope.matrices.values() for s in sizes for one in every(s) if isinstance(one, n.Symbol)
     }
+    most = 3 if scope.laws else 6  # a mean over a chain of six is an integral in six dimensions
     for name in sorted(scope.sizes):
         given = scope.definitions.get(name, [])
         if given:
@@ -59,7 +60,7 @@ def _world(scope: Scope, seed: int) -> World | None:
                 continue
             values[name] = int(number)
         else:
-            values[name] = (2, 3, 2, 3)[seed % 4] if name in dimensions else (3, 2, 4, 6)[seed % 4]
+            values[name] = (2, 3, 2, 3)[seed % 4] if name in dimensions else (3, 2, 4, most)[seed % 4]
     counted = [name for name in scope.indices if name != EACH]
     for place, name in enumerate(counted):
         low, high = scope.indices[name]
