@@ -195,7 +195,8 @@ def _compare(scope: Scope, step: Step, chain: Any, left: Any, sign: str, right: 
             if wrong is not None:
                 values, a, b = wrong
                 shown = _shown(m, values, used)
-                hint = hint or _hint(m, sign, left, right)
+                unknown = "" if shown or not m.touched else "for one choice of what is unknown"
+                hint = hint or _hint(m, sign, left, right) or unknown
                 return Counterexample(step.line, step.source, sign, shown, a, b, hint)
             fair[k] += enough
             proved &= both and sign in ("=", "define") and _proves(first, second)

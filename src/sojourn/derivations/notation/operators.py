@@ -67,7 +67,7 @@ def mean(reader: Reader, token: Token) -> Node:
                     break
             operands.close(reader, opening)
         if not bodies or len(bodies) != {"Cov": 2, "P": len(bodies)}.get(token.text, 1):
-            raise reader.misread(f"{token.text} of {len(bodies)} terms", "it is of one, Cov of two", opening)
+            raise reader.misread(f"{token.text} of {len(bodies)} terms", "E and Var are of one, Cov of two", opening)
         if opening.text == "(" and token.text == "E" and reader.at("sign", "^"):
             raise reader.misread("E(...)^... may be read in two ways", "write E[(...)^2], or (E[...])^2", opening)
         found = Mean(token.text, over, tuple(bodies), tuple(given))

@@ -23,7 +23,8 @@ def derivative(m: Meaning, node: n.Derivative) -> Any:
     if not node.variables:
         raise InputError("a derivative says not by what; write one such as \\frac{d}{dx}")
     variable, *rest = node.variables
-    body = n.Derivative(node.body, tuple(rest), node.partial) if rest else node.body
+    body = _called(m, node.body, node.variables)
+    body = n.Derivative(body, tuple(rest), node.partial) if rest else body
     if not isinstance(variable, n.Symbol):
         raise InputError("derivatives are by letters, such as d/dx")
     if variable.name in m.scope.indices and not variable.subscript:
@@ -32,6 +33,18 @@ def derivative(m: Meaning, node: n.Derivative) -> Any:
     if variable.name == m.scope.time and m.scope.rates:
         return _total(m, variable, body)
     return _by(m, variable, body, None)
+
+
+def _called(m: Meaning, body: Any, variables: tuple[Any, ...]) -> Any:
+    r"""The u of \frac{du}{dr} or \nabla u as u(r), where a definition says that r is what u is a function of."""
+    if not isinstance(body, n.Symbol) or m.key(body) in m.bound:
+        return body
+    name, indices = m.key(body)
+    call = m.function(name, indices)
+    letter = name in m.scope.laws or any(isinstance(d.pattern, n.Symbol) for d in m.scope.definitions.get(name, ()))
+    if call is None or call.given or letter or not all(isinstance(a, n.Symbol) for a in call.arguments):
+        return body
+    return replace(call, head=body) if set(variables) <= set(call.arguments) else body
 
 
 def prime(m: Meaning, node: n.Call) -> Any:
@@ -99,6 +112,7 @@ def _total(m: Meaning, time: n.Symbol, body: Any) -> Any:
 
 def gradient(m: Meaning, node: n.Gradient) -> Any:
     """The gradient, Jacobian, divergence or Laplacian; in one dimension derivatives."""
+    node = replace(node, body=_called(m, node.body, () if node.variable is None else (node.variable,)))
     variable = node.variable if node.variable is not None else _vector(m, node.body, any_letter=True)
     if not isinstance(variable, n.Symbol):
         raise InputError("a gradient is by a letter; write \\nabla_x")

@@ -200,11 +200,16 @@ class Meaning:
         drawn = self.draw(name, indices)
         if drawn is not None:
             return sp.Matrix(drawn.symbols) if name in scope.vectors else drawn.symbols[0]
-        heads = [one.pattern.head for one in scope.definitions.get(name, ()) if isinstance(one.pattern, n.Call)]
-        called = any(sum(map(scope.counts, head.subscript)) == len(indices) for head in heads)  # u_0 is no u(t)
-        if called or name in scope.functions:
-            raise InputError(f"the function {name} stands without its argument; write {name}(x)")
+        call = self.function(name, indices)
+        if call is not None or name in scope.functions:
+            own = [scope.name(a) if isinstance(a, n.Symbol) else "x" for a in call.arguments] if call else ["x"]
+            raise InputError(f"the function {name} stands without its argument; write {name}({', '.join(own)})")
         return self._free(name, indices)
+
+    def function(self, name: str, indices: tuple[int, ...]) -> n.Call | None:
+        """The left side u(x, t) of the definition of a function; u_0 is none of u(t)."""
+        calls = (one.pattern for one in self.scope.definitions.get(name, ()) if isinstance(one.pattern, n.Call))
+        return next((c for c in calls if sum(map(self.scope.counts, c.head.subscript)) == len(indices)), None)
 
     def inside(self, integers: dict[str, int], body: Any) -> Any:
         """The value of the body of a definition, whose indices have these numbers."""

@@ -115,7 +115,7 @@ def _normal(mean: Any, covariance: Any, size: int, whose: str) -> Normal:
     if covariance.shape != (size, size) or mean.shape != (size, 1):
         raise InputError(
             f"the law of {whose} has a mean of {mean.rows} and a covariance of {covariance.rows} rows for a size "
-            f"of {size}"
+            f"of {size}; give the vector's size, x \\in \\mathbb{{R}}^d"
         )
     return Normal(mean, covariance)
 
