@@ -2,9 +2,8 @@
 
 python benchmarks/report.py RUN [--rounds 5] [--output FILE]
 
-RUN is a finished `sojourn run week`. A build is a fresh process, from its start to the PDF; its limit is Typst's work
-alone, which the `typst` package does in this process on the same folder, fonts and pages. Derivations are checked in
-this process.
+RUN is a finished `sojourn run week`. A build is a fresh process, from its start to the PDF. Beside it stands the
+PDF alone, set once more in a process where Typst remembers what it laid out. Derivations are checked in this process.
 """
 
 import argparse
@@ -37,7 +36,7 @@ def command(*words):
 
 
 def builds(run, rounds):
-    """Rows of (what, pages, median seconds of a build, of Typst alone)."""
+    """Rows of (what, pages, median seconds of a build, of Typst's PDF again)."""
     rows = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "week"
@@ -86,7 +85,7 @@ def main():
     console = Console(record=True, width=110)
     console.print(machine("typst", "sympy"))
     table = Table(title="Seconds of a build, median")
-    for heading in ("", "pages", "whole command", "Typst's PDF alone"):
+    for heading in ("", "pages", "whole command", "Typst's PDF again"):
         table.add_column(heading, justify="left" if not heading else "right")
     for what, pages, whole, alone in builds(options.run, options.rounds):
         table.add_row(what, str(pages), f"{whole:.2f}", f"{alone:.2f}")
