@@ -29,7 +29,7 @@ from sojourn.derivations.values.worlds import OutOfRange, worlds
 from sojourn.errors import InputError
 
 TOLERANCE = 1e-8
-_POINTS, _FEWEST, _BATCHES, _WORLDS, _MOST_OPERATIONS = 8, 3, 3, 4, 250
+_POINTS, _FEWEST, _BATCHES, _MOST_OPERATIONS = 8, 3, 3, 250
 
 
 @dataclass(frozen=True)

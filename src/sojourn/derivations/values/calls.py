@@ -17,8 +17,6 @@ from sojourn.derivations.values.laws import Mixed, Normal
 from sojourn.derivations.values.meaning import Meaning
 from sojourn.errors import InputError
 
-_COMPONENTS = 2
-
 
 def call(m: Meaning, node: n.Call) -> Any:
     """The value of a call."""
@@ -196,13 +194,13 @@ def mixed(m: Meaning, name: str, keys: list[Any], values: list[Any]) -> Mixed:
     share = sp.Rational(rng.randint(2, 6), 8)
     rows = [column(v).rows for v in values]
     parts = []
-    for component in range(_COMPONENTS):
+    for component in range(2):
         means: list[Any] = []
         variances: list[Any] = []
         for key, size in zip(keys, rows, strict=True):
-            one = generic.mixture(size, m.dice("density", name, key))
-            means += one.means[component]
-            variances += [s**2 for s in one.deviations[component]]
+            places, deviations = generic.components(size, m.dice("density", name, key))
+            means += places[component]
+            variances += [s**2 for s in deviations[component]]
         parts.append(Normal(sp.Matrix(means), sp.diag(*variances)))
     return Mixed((share, 1 - share), tuple(parts))
 

@@ -6,40 +6,23 @@ A statement on every smooth f is tried on a few, made of tanh, sine and lines wi
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
+from sojourn.derivations.values.laws import Atoms
 
-@dataclass(frozen=True)
-class Mixture:
-    """A density on R or R^d: two normal laws with diagonal covariances; weights, means and deviations by component."""
-
-    weights: tuple[Any, ...]
-    means: tuple[tuple[Any, ...], ...]
-    deviations: tuple[tuple[Any, ...], ...]
-
-    def density(self, x: tuple[Any, ...]) -> Any:
-        """p(x) for the coordinates x."""
-        total = sp.S.Zero
-        for w, means, deviations in zip(self.weights, self.means, self.deviations, strict=True):
-            exponent = sum(((a - m) / s) ** 2 for a, m, s in zip(x, means, deviations, strict=True))
-            scale = sp.Mul(*(s * sp.sqrt(2 * sp.pi) for s in deviations))
-            total += w * sp.exp(-exponent / 2) / scale
-        return total
+Rows = tuple[tuple[Any, ...], ...]
 
 
-def mixture(size: int, rng: random.Random) -> Mixture:
-    """A random one in `size` dimensions."""
-
+def components(size: int, rng: random.Random) -> tuple[Rows, Rows]:
+    """The means and deviations of the two normal laws of a mixture in `size` dimensions."""
     unit = rng.choice((1, 1, sp.Rational(1, 5), 3))  # no bound holds for all
 
     def row(low: int, high: int) -> tuple[Any, ...]:
         return tuple(unit * sp.Rational(rng.randint(low, high), 8) for _ in range(size))
 
-    share = sp.Rational(rng.randint(2, 6), 8)
-    return Mixture((share, 1 - share), (row(-9, -1), row(1, 9)), (row(5, 9), row(6, 10)))
+    return (row(-9, -1), row(1, 9)), (row(5, 9), row(6, 10))
 
 
 def smooth(arguments: list[Any], rng: random.Random) -> Any:
@@ -56,16 +39,8 @@ def smooth(arguments: list[Any], rng: random.Random) -> Any:
     return size * (number() + line() + number() * sp.tanh(line() + number()) + number() * sp.sin(line()))
 
 
-@dataclass(frozen=True)
-class Atoms:
-    """A law on finitely many values with their probabilities."""
-
-    values: tuple[Any, ...]
-    weights: tuple[Any, ...]
-
-
-def bounded(low: Any, high: Any, mean: Any, variance: Any, choice: int, rng: random.Random) -> Atoms | None:
-    """A law on [low, high] with the mean and variance that are asked for (None: any); None where this choice has none.
+def bounded(low: Any, high: Any, mean: Any, variance: Any, choice: int, rng: random.Random) -> Atoms:
+    """A law on [low, high] with the mean and variance that are asked for (None: any); `choice` tells several apart.
 
     Without a variance: two points, at the ends for choice 0. With one, the two points of which one is an end (the
     extremal law of Bennett's inequality) or three symmetric points.

@@ -129,10 +129,7 @@ def _any(m: Meaning, name: str) -> Any:
         variance = moments["square"] - (mean or 0) ** 2
     if high is None or (low is None and variance is None):
         raise InputError(f"{name} has any law, but no range; add one in a list item, such as {name} in [a, b]")
-    seed = m.world.seed
-    its = generic.bounded(low, high, mean, variance, seed, m.dice("any", name))
-    assert its is not None
-    return Atoms(its.values, its.weights)
+    return generic.bounded(low, high, mean, variance, m.world.seed, m.dice("any", name))
 
 
 def _range(m: Meaning, name: str) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from sojourn.derivations.notation import nodes as n
 from sojourn.derivations.values.laws import Atoms
 from sojourn.derivations.values.meaning import Meaning
 from sojourn.derivations.values.quadrature import evaluate
+from sojourn.derivations.values.scope import every, names
 from sojourn.derivations.values.worlds import OutOfRange
 from sojourn.errors import InputError
 
@@ -152,15 +153,11 @@ def _bounds(m: Meaning, symbols: set[Any]) -> tuple[dict[Any, list[tuple[str, bo
 
 
 def _names_of(m: Meaning, side: Any) -> set[str]:
-    from sojourn.derivations.values.scope import names
-
     return set(names(side, m.scope))
 
 
 def _fit(m: Meaning, side: Any, name: str, indices: tuple[int, ...]) -> dict[str, int] | None:
     """The numbers of indices for which a side speaks of this symbol."""
-    from sojourn.derivations.values.scope import every
-
     for one in every(side):
         if isinstance(one, n.Symbol) and m.scope.name(one) == name:
             try:
