@@ -30,12 +30,8 @@ def value(m: Meaning, node: n.Big) -> Any:
         raise InputError(f"a {node.kind} over {node.variable.name} is not evaluated; say for which value it is reached")
     values = []
     for integers in _terms(m, node):
-        before = m.integers
-        m.integers = {**before, **integers}
-        try:
+        with m.where(integers):
             values.append(m.value(node.body))
-        finally:
-            m.integers = before
     if node.kind == "product":
         total: Any = sp.S.One
         for one in values:
@@ -86,14 +82,10 @@ def _terms(m: Meaning, node: n.Big) -> list[dict[str, int]]:
 
 
 def _holds(m: Meaning, term: dict[str, int], condition: Any) -> bool:
-    before = m.integers
-    m.integers = {**before, **term}
-    try:
+    with m.where(term):
         if isinstance(condition, n.Relation) and condition.signs == ("!=",):
             return m.value(condition.sides[0]) != m.value(condition.sides[1])
         return m.value(condition) == 1
-    finally:
-        m.integers = before
 
 
 def spelled(m: Meaning, terms: tuple[Any, ...]) -> list[Any]:

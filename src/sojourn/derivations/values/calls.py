@@ -109,12 +109,8 @@ def _literal(m: Meaning, pattern: n.Call, node: n.Call, integers: dict[str, int]
 
 
 def _key(m: Meaning, part: Any, integers: dict[str, int]) -> tuple[str, tuple[int, ...]]:
-    before = m.integers
-    m.integers = {**before, **integers}
-    try:
+    with m.where(integers):
         return m.key(part)
-    finally:
-        m.integers = before
 
 
 def _has_range(part: n.Symbol) -> bool:
@@ -130,14 +126,10 @@ def span(m: Meaning, part: n.Symbol) -> list[int]:
 def _inside(m: Meaning, integers: dict[str, int], bound: dict[Any, Any], body: Any, node: n.Call) -> Any:
     from sojourn.derivations.values import means
 
-    before = m.bound, m.integers
-    m.bound, m.integers = {**m.bound, **bound}, {**m.integers, **integers}
-    try:
+    with m.where(integers, bound):
         if isinstance(body, n.Call) and not body.parameters and means.is_law(m, body):
             body = n.Call(body.head, (node.arguments[0],), (), body.arguments)  # q(x | y) = N(m, v)
         return m.value(body)
-    finally:
-        m.bound, m.integers = before
 
 
 def _named_density(m: Meaning, node: n.Call) -> Any:

@@ -7,6 +7,8 @@ symbolic.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,7 +196,8 @@ class Meaning:
             if isinstance(one.pattern, n.Symbol):
                 values = self.match(one.pattern, indices, lowest=one.lowest)
                 if values is not None:
-                    return self.inside(values, one.body)
+                    with self.where(values):
+                        return self.value(one.body)
         if name in scope.processes:
             return sp.Symbol(name, real=True, positive=self._positive(name, indices))
         drawn = self.draw(name, indices)
@@ -211,14 +214,17 @@ class Meaning:
         calls = (one.pattern for one in self.scope.definitions.get(name, ()) if isinstance(one.pattern, n.Call))
         return next((c for c in calls if sum(map(self.scope.counts, c.head.subscript)) == len(indices)), None)
 
-    def inside(self, integers: dict[str, int], body: Any) -> Any:
-        """The value of the body of a definition, whose indices have these numbers."""
-        before = self.integers
-        self.integers = {**before, **integers}
+    @contextmanager
+    def where(
+        self, integers: Mapping[str, int] | None = None, bound: Mapping[Any, Any] | None = None
+    ) -> Iterator[None]:
+        """For the time, indices have these numbers and variables stand for these values."""
+        before = self.integers, self.bound
+        self.integers, self.bound = {**self.integers, **(integers or {})}, {**self.bound, **(bound or {})}
         try:
-            return self.value(body)
+            yield
         finally:
-            self.integers = before
+            self.integers, self.bound = before
 
     def match(
         self, pattern: n.Symbol, indices: tuple[int, ...], *, lowest: dict[str, Any] | None = None
@@ -349,12 +355,8 @@ class Meaning:
 
     def with_bound(self, name: str, indices: tuple[int, ...], symbol: Any, body: Any) -> Any:
         """The value of a body in which a variable stands for `symbol`."""
-        before = self.bound
-        self.bound = {**before, (name, indices): symbol}
-        try:
+        with self.where(bound={(name, indices): symbol}):
             return self.value(body)
-        finally:
-            self.bound = before
 
 
 def _split(part: Any) -> list[Any]:

@@ -164,15 +164,11 @@ def of_density(m: Meaning, node: n.Call) -> Any:
     integers, bound, body = definition
     if not isinstance(body, n.Call):
         return None
-    before = m.bound, m.integers
-    m.bound, m.integers = {**m.bound, **bound}, {**m.integers, **integers}
-    try:
+    with m.where(integers, bound):
         size = sum(calls.column(m.value(a)).rows for a in node.arguments)
         if body.parameters:
             return law(m, n.Call(body.head, body.parameters), size, "a density")
         return law(m, body, size, "a density") if is_law(m, body) else of_density(m, body)
-    finally:
-        m.bound, m.integers = before
 
 
 def mean(m: Meaning, node: n.Mean) -> Any:
@@ -276,7 +272,8 @@ def _over_law(m: Meaning, body: Any, over: n.Distributed) -> Any:
 
 def _with_law(m: Meaning, body: Any, arguments: tuple[Any, ...], its: Any) -> Any:
     """E body where these letters are drawn from one law."""
-    before, symbols = m.bound, []
+    bound: dict[Any, Any] = {}
+    symbols: list[Any] = []
     for argument in arguments:
         if not isinstance(argument, n.Symbol):
             raise InputError("an expectation is over letters; write E_{q(x | y)}")
@@ -284,12 +281,10 @@ def _with_law(m: Meaning, body: Any, arguments: tuple[Any, ...], its: Any) -> An
         vector = key[0] in m.scope.vectors and len(key[1]) == m.scope.vectors[key[0]][1]
         size = m.dimension(m.scope.vectors[key[0]][0]) if vector else 1
         mine = [sp.Dummy(key[0], real=True) for _ in range(size)]
-        m.bound = {**m.bound, key: sp.Matrix(mine) if vector else mine[0]}
+        bound[key] = sp.Matrix(mine) if vector else mine[0]
         symbols += mine
-    try:
+    with m.where(bound=bound):
         value = m.value(body)
-    finally:
-        m.bound = before
 
     def out(entry: Any) -> Any:
         return its.out(entry, tuple(symbols))

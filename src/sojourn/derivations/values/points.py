@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -132,9 +133,7 @@ def _bounds(m: Meaning, symbols: set[Any]) -> tuple[dict[Any, list[tuple[str, bo
                 integers = _fit(m, side, name, indices)
                 if integers is None:
                     continue
-                before = m.integers
-                m.integers = {**before, **integers}
-                try:
+                with suppress(InputError, OutOfRange), m.where(integers):
                     for first, sign, second in zip(sides, signs, sides[1:], strict=False):
                         a, b = sp.sympify(m.scalar(first)), sp.sympify(m.scalar(second))
                         if b == s and first is not side:
@@ -145,10 +144,6 @@ def _bounds(m: Meaning, symbols: set[Any]) -> tuple[dict[Any, list[tuple[str, bo
                             made = (sp.Lt if sign == "<" else sp.Le)(a, b)
                             if made not in rest and made is not sp.true:
                                 rest.append(made)
-                except (InputError, OutOfRange):
-                    continue
-                finally:
-                    m.integers = before
     return ends, rest
 
 
