@@ -115,7 +115,8 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
         cli.main()
     out, err = capsys.readouterr()
     assert ended.value.code == 2
-    assert "proved" in out
+    shown = next(line for line in out.splitlines() if "a + a" in line)
+    assert shown.split()[:3] == ["5", "✓", "proved"]
     assert f"{path}:6: does not follow" in " ".join(err.split())
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from sojourn.derivations.checking import Checked
 
@@ -16,19 +15,20 @@ _MARKS = {
     "defines": "[dim]  defines[/]",
     "not checked": "[yellow]? not checked[/]",
 }
+_WIDEST, _SHOWN = max(map(len, _MARKS)) + 1, 48
 
 
 def lines(checked: Checked, title: str) -> RenderableType:
-    """A line for each step: its number, its beginning and what was found."""
-    table = Table(title=escape(title), title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 1))
-    table.add_column(no_wrap=True, justify="right", min_width=3)
-    table.add_column(no_wrap=True, min_width=13)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column(no_wrap=True, overflow="ellipsis", min_width=18, max_width=40)
+    """A line for each step: its number, what was found, how it begins, and how it was found."""
+    out: list[RenderableType] = [Text(title, style="italic")]
     for verdict in checked.verdicts:
-        source, detail = " ".join(verdict.source.split()), escape(verdict.detail)
-        table.add_row(f"[dim]{verdict.line}[/]", _MARKS[verdict.status], escape(source), f"[dim]{detail}[/]")
-    return Group(table, summary(checked)) if checked.counterexample is None else table
+        line = Text.from_markup(f"[dim]{verdict.line:4}[/]  {_MARKS[verdict.status]}", overflow="ellipsis")
+        line.no_wrap = True
+        source = " ".join(verdict.source.split())
+        shown = source if len(source) <= _SHOWN else source[: _SHOWN - 1] + "…"
+        line.append(f"{'':{_WIDEST - len(verdict.status)}}{shown:{_SHOWN}}  ")
+        out.append(line.append(verdict.detail, style="dim"))
+    return Group(*out, Text.from_markup(summary(checked))) if checked.counterexample is None else Group(*out)
 
 
 def summary(checked: Checked) -> str:

@@ -100,6 +100,11 @@ def several(reader: Reader, token: Token) -> tuple[Node, ...]:
     """(a, b, ...) or {a, b, ...}."""
     if not reader.at("open"):
         raise reader.misread(f"{token.text} has no bracket", f"write {token.text}(a, b)", token)
+    return listed(reader)
+
+
+def listed(reader: Reader) -> tuple[Node, ...]:
+    """What stands between an opening bracket, commas and its end."""
     opening = reader.take()
     with reader.within(""):
         found = [reader.sum()]

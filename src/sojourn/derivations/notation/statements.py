@@ -146,16 +146,10 @@ def _numbers(reader: Reader) -> tuple[str, Node | None, Node | None]:
 
 
 def _listed_set(reader: Reader, symbols: tuple[Node, ...]) -> Belongs:
-    opening = reader.take()
-    with reader.within(""):
-        found = [reader.sum()]
-        while reader.at("sign", ","):
-            reader.take()
-            found.append(reader.sum())
-        operands.close(reader, opening)
+    found = operands.listed(reader)
     if Dots() in found:
         return Belongs(symbols, "integers", found[0], found[-1])
-    return Belongs(symbols, "values", values=tuple(found))
+    return Belongs(symbols, "values", values=found)
 
 
 def _mention(segment: list[Token], kinds: Mapping[str, str]) -> list[Node]:
